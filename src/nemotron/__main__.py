@@ -1,2 +1,4 @@
 """`nemotron` and `python -m nemotron`."""
+
+
 def main() -> None: ...

@@ -54,7 +54,7 @@ class Related:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One problem. `fix` is the exact edit or command that ends it; the codes are in `checking/codes.toml`."""
+    """One problem. `fix` is the exact edit or command that ends it; `checking/codes.toml` has the codes."""
 
     code: str
     severity: Severity

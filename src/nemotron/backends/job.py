@@ -37,7 +37,13 @@ class JobError(Exception):
     """A failure that the job can explain: a diagnostic code, one sentence, the place, and what to do."""
 
     def __init__(
-        self, code: str, summary: str, *, file: Path | str | None = None, line: int | None = None, fix: str = ""
+        self,
+        code: str,
+        summary: str,
+        *,
+        file: Path | str | None = None,
+        line: int | None = None,
+        fix: str = "",
     ) -> None:
         super().__init__(summary)
         self.code = code
@@ -131,5 +137,7 @@ def _resolve_environment(value: Any) -> Any:
 def _environment_value(match: re.Match[str]) -> str:
     name = match.group(1)
     if name not in os.environ:
-        raise JobError("NMT610", f"the environment variable {name} is not set in the job", fix=f"export {name}=…")
+        raise JobError(
+            "NMT610", f"the environment variable {name} is not set in the job", fix=f"export {name}=…"
+        )
     return os.environ[name]

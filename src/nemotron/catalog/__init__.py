@@ -1,0 +1,1 @@
+"""What exists: step manifests, artifact types, where they are found. Reads TOML files, nothing else."""

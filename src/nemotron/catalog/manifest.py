@@ -1,0 +1,206 @@
+"""The schema of `step.toml`. Pure data: pydantic models that forbid unknown keys; touches no file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+Scalar = str | int | float | bool
+
+
+class Table(BaseModel):
+    """A table of a manifest: read-only, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class FactRule(Table):
+    """How a port states one fact: exactly one form (DESIGN of the manifest, `facts` of a port)."""
+
+    keys: tuple[str, ...] = ()
+    value: Scalar | None = None
+    from_: str | None = Field(default=None, alias="from")
+    measured: bool = False
+    same_as: str | None = None
+    at_least: str | None = None
+    at_most: str | None = None
+    multiple_of: str | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        given = [name for name, value in self if value not in (None, (), False)]
+        if len(given) != 1:
+            raise ValueError(
+                "a fact is one of: a config key, a list of them, or a table with one of value, "
+                "from, measured, same_as, at_least, at_most, multiple_of"
+            )
+        return self
+
+
+def _fact_rule(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"keys": (value,)}
+    if isinstance(value, list):
+        return {"keys": tuple(value)}
+    return value
+
+
+Facts = dict[str, Annotated[FactRule, BeforeValidator(_fact_rule)]]
+
+
+class Consumes(Table):
+    """A port that takes an artifact: the path goes to the config key `at`."""
+
+    type: str
+    at: str
+    name: str = ""
+    required: bool = True
+    many: bool = False
+    one_of: str | None = None
+    facts: Facts = {}
+    description: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_name(cls, data: Any) -> Any:
+        return {**data, "name": data.get("name", data.get("type", ""))} if isinstance(data, dict) else data
+
+
+class Produces(Table):
+    """A port that makes an artifact below the output folder that the config key `at` names."""
+
+    type: str
+    at: str
+    name: str = ""
+    subpath: str = ""
+    optional: bool = False
+    facts: Facts = {}
+    description: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_name(cls, data: Any) -> Any:
+        return {**data, "name": data.get("name", data.get("type", ""))} if isinstance(data, dict) else data
+
+
+class Parameter(Table):
+    """One config key that people set: its type, default and limits."""
+
+    key: str
+    type: Literal["string", "integer", "number", "boolean", "path", "list", "table"]
+    description: str
+    default: Any = None
+    choices: tuple[Scalar, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    required: bool = False
+
+
+class Parallelism(Table):
+    """Which config keys hold the parallel layout of a trainer, so that one rule set checks every trainer."""
+
+    rules: Literal["megatron_core", "fsdp2"]
+    tensor: str | None = None
+    pipeline: str | None = None
+    context: str | None = None
+    expert: str | None = None
+    expert_tensor: str | None = None
+    virtual_pipeline: str | None = None
+    sequence_parallel: str | None = None
+    micro_batch: str | None = None
+    global_batch: str | None = None
+    seq_length: str | None = None
+
+
+class Model(Table):
+    """A model that the step is known to train, and the fewest GPUs that it fits on."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    minimum_gpus: int = 1
+    default: bool = False
+    shape: str | None = None
+    description: str = ""
+
+
+class Condition(Table):
+    """When a preference applies: every given field must match; a value is a literal, `"<=4"` or `">8"`."""
+
+    gpus: int | str | None = None
+    nodes: int | str | None = None
+    gpu_memory_gib: float | str | None = None
+    model_parameters: float | str | None = None
+    want: str | None = None
+    library: str | None = None
+
+
+class Prefer(Table):
+    """A cost that the planner adds when the condition holds, and why."""
+
+    if_: Condition = Field(alias="if")
+    cost: float
+    why: str
+    pattern: str | None = None
+
+
+class Strategy(Table):
+    """Advice for people and agents: in this situation, do that."""
+
+    when: str
+    then: str
+    pattern: str | None = None
+    context: str | None = None
+
+
+class KnownError(Table):
+    """A failure that is recognised in the job's log by a regular expression, and how to recover."""
+
+    id: str
+    match: str
+    recovery: str
+
+
+class StepTable(Table):
+    """The `[step]` table: what the step is, and how its process is started."""
+
+    id: str
+    version: int = Field(ge=1)
+    name: str
+    summary: str
+    description: str
+    tags: tuple[str, ...] = ()
+    library: str | None = None
+    launch: Literal["python", "torchrun", "ray"] = "python"
+    gpus: int = Field(default=0, ge=0)
+    resumable: bool = False
+
+
+class Reference(Table):
+    """Upstream documentation."""
+
+    documentation: tuple[str, ...] = ()
+
+
+class Manifest(Table):
+    """A whole `step.toml`."""
+
+    step: StepTable
+    key_ignores: tuple[str, ...] = ()
+    consumes: tuple[Consumes, ...] = ()
+    produces: tuple[Produces, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    parallelism: Parallelism | None = None
+    models: tuple[Model, ...] = ()
+    prefer: tuple[Prefer, ...] = ()
+    strategies: tuple[Strategy, ...] = ()
+    errors: tuple[KnownError, ...] = ()
+    reference: Reference = Reference()
+
+    @model_validator(mode="after")
+    def _ports_are_unique(self) -> Self:
+        for kind, ports in (("consumes", self.consumes), ("produces", self.produces)):
+            names = [port.name for port in ports]
+            if repeated := {name for name in names if names.count(name) > 1}:
+                raise ValueError(f"[[{kind}]] names a port twice: {', '.join(sorted(repeated))}")
+        return self

@@ -1,0 +1,71 @@
+"""A TOML file as a pydantic model, every mistake in it with its place. Reads one file, nothing else."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from nemotron.catalog.toml_places import find_place, syntax_place
+from nemotron.diagnostic import Diagnostic, Failure, error
+from nemotron.nearest import did_you_mean
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def read_toml(file: Path, model: type[M]) -> M:
+    """Parse `file` into `model`; Failure NMT101 (not TOML), NMT102 (unknown key), NMT103 (value)."""
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise Failure(
+            error("NMT101", f"{file.name} is not TOML: {problem}", where=syntax_place(file, str(problem)))
+        ) from problem
+    try:
+        return model.model_validate(data)
+    except ValidationError as problem:
+        raise Failure([_diagnostic(file, model, detail) for detail in problem.errors()]) from problem
+
+
+def _diagnostic(file: Path, model: type[BaseModel], detail: ErrorDetails) -> Diagnostic:
+    path = detail["loc"]
+    where = find_place(file, path)
+    dotted = ".".join(str(part) for part in path)
+    if detail["type"] == "extra_forbidden":
+        known = _keys_at(model, path[:-1])
+        hint = did_you_mean(str(path[-1]), known)
+        return error(
+            "NMT102",
+            f"unknown key '{dotted}'",
+            where=where,
+            fix=hint or f"known here: {', '.join(sorted(known))}",
+        )
+    if detail["type"] == "missing":
+        return error("NMT103", f"'{dotted}' is missing", where=where, fix=f"add {path[-1]} = …")
+    message = detail["msg"].removeprefix("Value error, ")
+    return error("NMT103", f"{dotted or file.name}: {message}", where=where)
+
+
+def _keys_at(model: Any, path: tuple[str | int, ...]) -> list[str]:
+    """The keys that the table at `path` may have, as they are written in TOML."""
+    for part in path:
+        if isinstance(part, int):
+            continue
+        field = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
+        inner = _model_in(field.annotation) if field is not None else None
+        if inner is None:
+            return []
+        model = inner
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        if (found := _model_in(argument)) is not None:
+            return found
+    return None

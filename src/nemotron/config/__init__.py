@@ -1,0 +1,1 @@
+"""What a run is asked to do: YAML with the place of every key, layers, overrides, interpolation."""

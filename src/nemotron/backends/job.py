@@ -2,7 +2,7 @@
 
 A job is started as `python step.py --config config.yaml` in the attempt's folder. It reads that file,
 appends to `progress.jsonl`, and writes `outputs.json` last. A failure that the job can explain is
-written to `error.json`. Only rank 0 writes. Uses the standard library and PyYAML, nothing else.
+written to `error.json`. Only rank 0 writes. Uses the standard library, PyYAML and `nemotron.files`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
+
+from nemotron.files import write_atomic
 
 ENVIRONMENT_REFERENCE = re.compile(r"\$\{oc\.env:([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -114,13 +116,7 @@ def run(main: Callable[[Job], list[Output]]) -> NoReturn:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file so that it is either whole or not there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(temporary, "w", encoding="utf-8") as stream:
-        json.dump(value, stream, indent=1, ensure_ascii=False)
-        stream.write("\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
+    write_atomic(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
 def _resolve_environment(value: Any) -> Any:

@@ -16,7 +16,13 @@ class Table(BaseModel):
 
 
 class FactRule(Table):
-    """How a port states one fact: exactly one form (DESIGN of the manifest, `facts` of a port)."""
+    """How a port states one fact. Exactly one form, except that `unless` may stand beside `from`.
+
+    `keys` are config keys that must agree; `value` is a constant; `from` (PORT.FACT) is carried through;
+    `measured` is reported by the job; `same_as` (PORT.FACT) must be equal; `at_least`, `at_most` and
+    `multiple_of` compare the artifact's fact with a config key. `unless` names a config key that gives the
+    fact when it is set; otherwise, on an input, the artifact must carry the fact.
+    """
 
     keys: tuple[str, ...] = ()
     value: Scalar | None = None
@@ -26,14 +32,15 @@ class FactRule(Table):
     at_least: str | None = None
     at_most: str | None = None
     multiple_of: str | None = None
+    unless: str | None = None
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
-        given = [name for name, value in self if value not in (None, (), False)]
-        if len(given) != 1:
+        given = {name for name, value in self if value not in (None, (), False)}
+        if len(given) != 1 and given != {"from_", "unless"}:
             raise ValueError(
                 "a fact is one of: a config key, a list of them, or a table with one of value, "
-                "from, measured, same_as, at_least, at_most, multiple_of"
+                "from, measured, same_as, at_least, at_most, multiple_of, unless"
             )
         return self
 
@@ -50,7 +57,11 @@ Facts = dict[str, Annotated[FactRule, BeforeValidator(_fact_rule)]]
 
 
 class Consumes(Table):
-    """A port that takes an artifact: the path goes to the config key `at`."""
+    """A port that takes an artifact: the path goes to the config key `at`.
+
+    `many` takes a list, each entry a path or a table with `path` and `weight`. Of the ports of one `one_of`
+    group exactly one is bound. `field_at` is the config key that names the field to read of each record.
+    """
 
     type: str
     at: str
@@ -58,6 +69,7 @@ class Consumes(Table):
     required: bool = True
     many: bool = False
     one_of: str | None = None
+    field_at: str | None = None
     facts: Facts = {}
     description: str = ""
 

@@ -32,9 +32,15 @@ class FactType(Table):
 
 
 class ArtifactType(Table):
-    """A kind of artifact. `is_a` names the parent where this one is accepted too."""
+    """A kind of artifact. `is_a` names the parent where this one is accepted too.
+
+    `on_disk` is false for what has no files (an endpoint); `record_keys` are the keys of which each JSONL
+    record must have one.
+    """
 
     description: str
+    on_disk: bool = True
+    record_keys: tuple[str, ...] = ()
     is_a: str | None = None
     where: dict[str, str] = {}
     convert_to: dict[str, str] = {}
@@ -86,6 +92,10 @@ class Types:
     def facts_of(self, name: str) -> set[str]:
         """The facts that artifacts of this type carry, inherited ones included."""
         return {fact for ancestor in self.ancestors(name) for fact in self.types[ancestor].facts}
+
+    def record_keys(self, name: str) -> tuple[str, ...]:
+        """The keys of which each record must have one: the type's own, else its parents'."""
+        return next((keys for a in self.ancestors(name) if (keys := self.types[a].record_keys)), ())
 
     def require(self, name: str) -> ArtifactType:
         """The type of that name; Failure NMT105 with the nearest known one."""

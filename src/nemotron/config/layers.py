@@ -12,9 +12,9 @@ from typing import Any
 from nemotron.catalog.catalog import Step
 from nemotron.config.interpolation import interpolate
 from nemotron.config.overrides import Override, apply_overrides
-from nemotron.config.tree import MISSING, Document, join_key, leaves
+from nemotron.config.tree import Document
 from nemotron.config.yaml_places import read_yaml
-from nemotron.diagnostic import Diagnostic, Failure, Place, blocked, error
+from nemotron.diagnostic import Diagnostic, Failure, Place, error
 from nemotron.nearest import did_you_mean
 
 RUN_KEYS = ("gpus", "nodes", "container_image", "env_vars")
@@ -96,7 +96,6 @@ def resolve_config(file: Path, overrides: list[Override], bound: dict[str, Any] 
     problems = interpolate(document)
     run, run_problems = _take_run_section(document)
     problems += run_problems
-    problems += [_missing(join_key(path), document) for path, v in leaves(document.tree) if v == MISSING]
     return Config(document, run, file, problems)
 
 
@@ -141,7 +140,3 @@ def _take_run_section(document: Document) -> tuple[RunSection, list[Diagnostic]]
     )
     document.tree.pop("run", None)
     return run, problems
-
-
-def _missing(key: str, document: Document) -> Diagnostic:
-    return blocked("NMT208", f"'{key}' needs a value", where=document.place(key), fix=f"add {key}=VALUE")

@@ -11,7 +11,7 @@ import yaml
 from nemotron.config.tree import Document, KeyPath
 from nemotron.diagnostic import Failure, Place, error
 
-# YAML 1.2.2, section 10.3.2 (core schema). PyYAML's own resolver is YAML 1.1: `no` is a bool, `1e-5` a string.
+# YAML 1.2.2, section 10.3.2 (core schema). PyYAML resolves YAML 1.1: `no` is a bool, `1e-5` a string.
 _CORE: list[tuple[str, str]] = [
     ("tag:yaml.org,2002:null", r"^(?:~|null|Null|NULL|)$"),
     ("tag:yaml.org,2002:bool", r"^(?:true|True|TRUE|false|False|FALSE)$"),
@@ -35,7 +35,7 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^<<$"), ["
 
 
 def read_yaml(file: Path) -> Document:
-    """Parse a YAML file whose top is a mapping. Failure NMT210 with line and column when it does not parse."""
+    """Parse a YAML file whose top is a mapping. Failure NMT210 where it does not parse."""
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as problem:

@@ -1,0 +1,126 @@
+"""Facts of what lies on disk: recorded in artifact.json, or read off a checkpoint. Reads files.
+
+A fact's value is a digest, a name or an integer. What is not at hand, a name on a hub, stands for itself:
+`hub:ORG/NAME@REVISION`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from nemotron.artifacts.digest import (
+    chat_template_digest,
+    content_digest,
+    model_digest,
+    tokenizer_digest,
+)
+from nemotron.artifacts.record import FactValue, read_record
+from nemotron.catalog.types import FactType
+
+_HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
+_FILE_SUFFIXES = (
+    ".json",
+    ".jsonl",
+    ".gz",
+    ".parquet",
+    ".yaml",
+    ".yml",
+    ".txt",
+    ".bin",
+    ".idx",
+    ".safetensors",
+)
+HUB = "hub:"
+
+
+def is_hub_name(value: str) -> bool:
+    """Whether a value that is no path on this machine reads as ORG/NAME on a hub.
+
+    `data/train` in a folder that has `data/` is a path that does not exist, not a name.
+    """
+    return (
+        bool(_HUB_NAME.match(value))
+        and not value.lower().endswith(_FILE_SUFFIXES)
+        and not Path(value).exists()
+        and not Path(value.split("/")[0]).is_dir()
+    )
+
+
+def hub_identity(name: str, revision: str | None = None) -> str:
+    return f"{HUB}{name}@{revision or 'main'}"
+
+
+def is_unknown(value: FactValue) -> bool:
+    """Whether a fact is only a name, so that it cannot be compared with a digest."""
+    return isinstance(value, str) and value.startswith(HUB)
+
+
+def input_digest(path: Path) -> str:
+    """What an input is called in a key: the digest of its record, else of its content."""
+    record = read_record(path)
+    return record.digest if record is not None and not path.is_file() else content_digest(path)
+
+
+def fact_from_value(kind: FactType, value: Any) -> FactValue | None:
+    """The fact that a config value states; None when it states none (absent, null, `???`)."""
+    if value is None or value == "???":
+        return None
+    if kind.kind == "integer":
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if kind.kind == "name" or not isinstance(value, str):
+        return str(value)
+    path = Path(value)
+    if path.is_dir():
+        return _READERS[kind.kind](path)
+    if kind.kind == "chat_template":
+        text = path.read_text(encoding="utf-8") if path.is_file() else value
+        return hashlib.sha256(text.rstrip().encode()).hexdigest()
+    return hub_identity(value) if is_hub_name(value) else None
+
+
+def facts_on_disk(path: Path) -> dict[str, FactValue]:
+    """Everything known about an artifact: its record's facts over what can be read off its files."""
+    facts = _checkpoint_facts(path) if path.is_dir() else {}
+    record = read_record(path)
+    return {**facts, **(record.facts if record is not None else {})}
+
+
+def _checkpoint_facts(folder: Path) -> dict[str, FactValue]:
+    found: dict[str, FactValue | None] = {
+        "tokenizer": tokenizer_digest(folder),
+        "chat_template": chat_template_digest(folder),
+    }
+    if (file := folder / "adapter_config.json").is_file():
+        found["base_model"] = _base_of_adapter(_json(file))
+    elif (file := folder / "config.json").is_file():
+        shape = _json(file)
+        found["model"] = model_digest(folder)
+        found["vocab_size"] = shape.get("vocab_size")
+        found["max_positions"] = shape.get("max_position_embeddings")
+        found["dtype"] = shape.get("dtype") or shape.get("torch_dtype")
+        found["format"] = "safetensors" if found["model"] else None
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _base_of_adapter(config: dict[str, Any]) -> FactValue | None:
+    base = config.get("base_model_name_or_path")
+    if not isinstance(base, str) or not base:
+        return None
+    if Path(base).is_dir():
+        return model_digest(Path(base))
+    return hub_identity(base, config.get("revision")) if is_hub_name(base) else None
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+_READERS = {"tokenizer": tokenizer_digest, "chat_template": chat_template_digest, "model": model_digest}

@@ -1,0 +1,80 @@
+"""Reading JSONL records line by line, to find the ones that a job would stumble over. Reads data files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+# How much of a data set is read before a launch: about a second of work. A job reads the rest itself.
+SCAN_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class BadRecord:
+    """A line that is no usable record: its number from 1, and what is wrong with it."""
+
+    line: int
+    reason: str
+    column: int = 1
+
+
+def bad_records(file: Path, keys: tuple[str, ...], *, limit: int = 5) -> list[BadRecord]:
+    """The first `limit` bad lines in the first 64 MiB of a JSONL file.
+
+    A record must be a JSON object and hold one of `keys` (any object will do when there are none).
+    """
+    found: list[BadRecord] = []
+    for number, line in _lines(file):
+        if (problem := _problem(line, keys)) is not None:
+            found.append(BadRecord(number, *problem))
+            if len(found) == limit:
+                break
+    return found
+
+
+def is_empty(file: Path) -> bool:
+    """Whether a file holds nothing but white space in its first MiB."""
+    with open(file, "rb") as stream:
+        return not stream.read(1 << 20).strip()
+
+
+def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
+    read = 0
+    with open(file, "rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            read += len(line)
+            if read > SCAN_BYTES:
+                return
+            if line.strip():
+                yield number, line
+
+
+def _problem(line: bytes, keys: tuple[str, ...]) -> tuple[str, int] | None:
+    try:
+        record = json.loads(line)
+    except UnicodeDecodeError:
+        return "is not UTF-8 text", 1
+    except json.JSONDecodeError as problem:
+        return f"is not JSON ({problem.msg})", problem.colno
+    if not isinstance(record, dict):
+        return f"is a JSON {type(record).__name__}, not an object", 1
+    if keys and not any(key in record for key in keys):
+        wanted = " or ".join(f"'{key}'" for key in keys)
+        has = ", ".join(f"'{key}'" for key in list(record)[:6]) or "nothing"
+        return f"has no {wanted} (it has {has})", 1
+    if "messages" in keys and (reason := _bad_messages(record.get("messages"))):
+        return reason, 1
+    return None
+
+
+def _bad_messages(messages: object) -> str | None:
+    if messages is None:
+        return None
+    if not isinstance(messages, list) or not messages:
+        return "has 'messages' that are not a list of turns"
+    for turn in messages:
+        if not isinstance(turn, dict) or not isinstance(turn.get("role"), str):
+            return "has a turn without a 'role'"
+    return None

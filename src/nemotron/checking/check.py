@@ -1,0 +1,35 @@
+"""All rules over one bound step: every problem at once, sorted. Reads what the rules read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from nemotron.checking import alignment, config_rules, input_rules, safety, surroundings
+from nemotron.diagnostic import Diagnostic
+from nemotron.planning.request import StepRequest
+
+Rule = Callable[[StepRequest], Iterable[Diagnostic]]
+
+RULES: tuple[Rule, ...] = (
+    config_rules.missing_values,
+    config_rules.unknown_keys,
+    config_rules.parameter_limits,
+    config_rules.bound_ports,
+    input_rules.paths_exist,
+    input_rules.records_are_usable,
+    alignment.facts_agree,
+    alignment.facts_are_there,
+    safety.inlined_secrets,
+    safety.pickle_checkpoints,
+    safety.outputs_over_inputs,
+    surroundings.library_is_installed,
+    surroundings.gpus_are_there,
+)
+
+
+def check_step(request: StepRequest) -> list[Diagnostic]:
+    """Every problem of the request: those met while its config was read, then those of each rule."""
+    found = list(request.config.problems)
+    for rule in RULES:
+        found.extend(rule(request))
+    return sorted(dict.fromkeys(found), key=Diagnostic.sort_key)

@@ -1,0 +1,131 @@
+"""Is the config what the step reads? Missing and unknown keys, types, choices, limits, ports. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from nemotron.catalog.manifest import Consumes, Parameter
+from nemotron.checking.known_keys import KnownKeys
+from nemotron.config.tree import MISSING, join_key, leaves
+from nemotron.diagnostic import Diagnostic, blocked, error, warning
+from nemotron.nearest import did_you_mean, nearest
+from nemotron.planning.request import StepRequest
+
+_TYPES: dict[str, tuple[type[Any], ...]] = {
+    "string": (str,),
+    "path": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "list": (list,),
+    "table": (dict,),
+}
+
+
+def missing_values(request: StepRequest) -> Iterator[Diagnostic]:
+    """`???` that is left, and required parameters without a value."""
+    document = request.config.document
+    described = {p.key: p.description for p in request.step.manifest.parameters}
+    described |= {p.at: p.description for p in request.step.manifest.consumes}
+    for path, value in leaves(document.tree):
+        key = join_key(path)
+        if value == MISSING:
+            yield blocked(
+                "NMT208",
+                f"'{key}' needs a value",
+                detail=described.get(key, ""),
+                where=document.place(path),
+                fix=f"add {key}=VALUE",
+            )
+    for parameter in request.step.manifest.parameters:
+        if parameter.required and document.get(parameter.key) is None:
+            yield blocked(
+                "NMT208",
+                f"'{parameter.key}' needs a value",
+                detail=parameter.description,
+                fix=f"add {parameter.key}=VALUE",
+            )
+
+
+def unknown_keys(request: StepRequest) -> Iterator[Diagnostic]:
+    """Keys that nothing reads: an error, or a warning where the reader takes further arguments."""
+    known = KnownKeys.of_step(request.step)
+    document = request.config.document
+    for path in known.unknown(document.tree):
+        key, siblings = join_key(path), known.at(path[:-1])
+        near = nearest(str(path[-1]), siblings)
+        if known.is_open(path[:-1], document.tree):
+            if near and near[0] not in (document.get(path[:-1]) or {}):
+                yield warning(
+                    "NMT221",
+                    f"'{key}' is not a key that is known here",
+                    where=document.place(path),
+                    fix=f"did you mean '{near[0]}'?",
+                )
+            continue
+        fix = did_you_mean(str(path[-1]), siblings) or f"known here: {', '.join(sorted(siblings)[:12])}"
+        yield error("NMT204", f"unknown key '{key}'", where=document.place(path), fix=fix)
+
+
+def parameter_limits(request: StepRequest) -> Iterator[Diagnostic]:
+    """Types, choices and limits that the manifest states."""
+    document = request.config.document
+    for parameter in request.step.manifest.parameters:
+        value = document.get(parameter.key)
+        if value is None or value == MISSING or (isinstance(value, str) and "${" in value):
+            continue
+        if (problem := _limit(parameter, value)) is not None:
+            code, summary, fix = problem
+            yield error(code, f"'{parameter.key}' {summary}", where=document.place(parameter.key), fix=fix)
+
+
+def bound_ports(request: StepRequest) -> Iterator[Diagnostic]:
+    """Every required input is given, and of each group of alternatives exactly one."""
+    bound = {b.port.name for b in request.inputs}
+    groups: dict[str, list[Consumes]] = {}
+    for port in request.step.manifest.consumes:
+        if port.one_of:
+            groups.setdefault(port.one_of, []).append(port)
+        elif port.required and port.name not in bound and request.config.document.get(port.at) != MISSING:
+            yield blocked(
+                "NMT208",
+                f"the input '{port.name}' ({port.type}) is not given",
+                detail=port.description,
+                where=request.config.document.place(port.at),
+                fix=f"add {port.at}=PATH",
+            )
+    for name, ports in groups.items():
+        given = [p for p in ports if p.name in bound]
+        keys = " or ".join(p.at for p in ports)
+        if len(given) > 1:
+            yield error(
+                "NMT222",
+                f"exactly one of {keys} may be given, not {len(given)}",
+                where=request.config.document.place(given[1].at),
+                fix=f"set {given[1].at}=null",
+            )
+        elif not given and not any(request.config.document.get(p.at) == MISSING for p in ports):
+            yield blocked("NMT208", f"one of {keys} is needed ({name})", fix=f"add {ports[0].at}=PATH")
+
+
+def _limit(parameter: Parameter, value: Any) -> tuple[str, str, str] | None:
+    wanted = _TYPES[parameter.type]
+    if parameter.type == "path" and isinstance(value, list):
+        wanted = (list,)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
+        return "NMT220", f"must be {_article(parameter.type)}, not {json.dumps(value, default=str)}", ""
+    if parameter.choices and value not in parameter.choices:
+        choices = ", ".join(str(choice) for choice in parameter.choices)
+        hint = did_you_mean(str(value), [str(c) for c in parameter.choices])
+        return "NMT223", f"must be one of {choices}, not {value!r}", hint
+    if parameter.minimum is not None and value < parameter.minimum:
+        return "NMT224", f"must be at least {parameter.minimum:g}, not {value}", ""
+    if parameter.maximum is not None and value > parameter.maximum:
+        return "NMT224", f"must be at most {parameter.maximum:g}, not {value}", ""
+    return None
+
+
+def _article(kind: str) -> str:
+    return {"integer": "a whole number"}.get(kind, f"a {kind}")

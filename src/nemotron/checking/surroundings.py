@@ -1,0 +1,49 @@
+"""Is everything there that the run needs: the library, the GPUs? Asks the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nemotron.diagnostic import Diagnostic, Failure, blocked
+from nemotron.hardware import probe
+from nemotron.libraries.environment import require
+from nemotron.planning.request import StepRequest
+
+
+def library_is_installed(request: StepRequest) -> Iterator[Diagnostic]:
+    """The environment of the step's library is complete."""
+    name = request.step.manifest.step.library
+    if name is None:
+        return
+    try:
+        require(name)
+    except Failure as failure:
+        yield from failure.diagnostics
+
+
+def gpus_are_there(request: StepRequest) -> Iterator[Diagnostic]:
+    """No more GPUs or nodes are asked for than this machine has."""
+    if request.nodes > 1:
+        yield blocked(
+            "NMT621",
+            f"{request.nodes} nodes are asked for, and this machine is one",
+            fix="--gpus N for what is here, or a profile of a cluster",
+        )
+    if request.gpus <= 0:
+        return
+    available = len(probe.gpus())
+    if request.gpus > available:
+        has = f"this machine has {available or 'none'}"
+        small = (
+            ""
+            if available
+            else "; `-c tiny` runs without a GPU"
+            if "tiny" in request.step.config_names()
+            else ""
+        )
+        yield blocked(
+            "NMT620",
+            f"{request.gpus} GPUs are asked for, {has}",
+            where=request.config.document.place("run.gpus"),
+            fix=f"--gpus {available}{small}",
+        )

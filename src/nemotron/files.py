@@ -1,0 +1,38 @@
+"""Where things of the user's lie, and writing files whole. For every package; standard library only."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """The user's cache folder for nemotron: $NEMOTRON_CACHE, else below $XDG_CACHE_HOME or ~/.cache."""
+    if named := os.environ.get("NEMOTRON_CACHE"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nemotron"
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Write a file so that it is either whole or not there: a temporary name, then `os.replace`."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(temporary, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def project_root(start: Path | None = None) -> Path:
+    """The nearest folder upwards with a `.nemotron`, else with a pyproject.toml or .git; else the start."""
+    here = (start or Path.cwd()).resolve()
+    folders = [here, *here.parents]
+    for marks in ((".nemotron",), ("pyproject.toml", ".git")):
+        for folder in folders:
+            if any((folder / mark).exists() for mark in marks):
+                return folder
+    return here

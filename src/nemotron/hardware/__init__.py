@@ -1,0 +1,1 @@
+"""What a run has to run on. Asks the operating system and the GPU driver."""

@@ -1,0 +1,47 @@
+"""The pipeline file: what is at hand, what is wanted, the steps between. Writes YAML; reads nothing.
+
+A run of one step is a pipeline of one step; the run store keeps it in this form.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from nemotron.config.secrets import redact_tree
+from nemotron.planning.request import StepRequest
+
+VERSION = 1
+
+
+def as_pipeline(request: StepRequest) -> dict[str, Any]:
+    """A pipeline of this one step, with the inputs that it is bound to as its `have`."""
+    have: dict[str, Any] = {}
+    inputs: dict[str, Any] = {}
+    for bound in request.inputs:
+        names = []
+        for number, source in enumerate(bound.sources):
+            name = bound.port.name if len(bound.sources) == 1 else f"{bound.port.name}_{number}"
+            where = {"hub": source.hub} if source.hub else {"path": str(source.path)} if source.path else {}
+            have[name] = {"type": bound.port.type, **(where or {"url": source.value})}
+            names.append(name)
+        inputs[bound.port.name] = names if bound.port.many else names[0]
+    step: dict[str, Any] = {"step": request.step.id, "config": request.config_name, "inputs": inputs}
+    if request.overrides:
+        step["set"] = {f"~{o.key}" if o.deletes else o.key: o.value for o in request.overrides}
+    step["gpus"] = request.gpus
+    wanted = request.step.manifest.produces
+    name = request.name.replace("/", "-")
+    return {
+        "version": VERSION,
+        "want": wanted[0].type if wanted else None,
+        "have": have,
+        "steps": {name: step},
+    }
+
+
+def to_yaml(pipeline: dict[str, Any]) -> str:
+    """The pipeline as YAML text, without anything that looks like a secret."""
+    text: str = yaml.safe_dump(redact_tree(pipeline), sort_keys=False, allow_unicode=True)
+    return text

@@ -1,0 +1,194 @@
+"""One step of a run, bound: its resolved config, the artifacts on its inputs, where its outputs go.
+
+Reads the artifacts' records and facts. Makes paths absolute, so that the job may run in any folder.
+"""
+
+from __future__ import annotations
+
+import glob
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nemotron.artifacts.facts import facts_on_disk, hub_identity, input_digest, is_hub_name
+from nemotron.artifacts.record import Artifact, FactValue, read_record
+from nemotron.catalog.catalog import Step
+from nemotron.catalog.manifest import Consumes
+from nemotron.catalog.types import Types
+from nemotron.config.layers import Config
+from nemotron.config.overrides import Override
+from nemotron.config.tree import MISSING, KeyPath, split_key
+
+GLOB_CHARACTERS = frozenset("*?[")
+
+
+@dataclass
+class Source:
+    """One thing bound to a port: a path on this machine, a name on a hub, or neither (an endpoint)."""
+
+    key: KeyPath
+    value: str
+    path: Path | None = None
+    hub: str | None = None
+
+    @property
+    def exists(self) -> bool:
+        return self.path is not None and self.path.exists()
+
+    @property
+    def files(self) -> list[Path]:
+        """What the path means: itself, or what its wildcard matches."""
+        if self.path is None:
+            return []
+        if GLOB_CHARACTERS & set(str(self.path)) and not self.path.exists():
+            return [Path(p) for p in sorted(glob.glob(str(self.path), recursive=True))]
+        return [self.path] if self.path.exists() else []
+
+    def record(self) -> Artifact | None:
+        return read_record(self.path) if self.exists and self.path else None
+
+    def facts(self) -> dict[str, FactValue]:
+        if self.exists and self.path:
+            record = self.record()
+            if self.path.is_file() and record is not None:
+                return dict(record.facts)
+            return facts_on_disk(self.path)
+        return {}
+
+    def digest(self) -> str:
+        """What stands for this source in a key."""
+        if self.hub is not None:
+            return hub_identity(self.hub)
+        files = self.files
+        if len(files) == 1:
+            return input_digest(files[0])
+        return " ".join(input_digest(f) for f in files) or self.value
+
+
+@dataclass
+class BoundInput:
+    """A port of the step and what is bound to it."""
+
+    port: Consumes
+    sources: list[Source]
+
+    def fact(self, name: str) -> FactValue | None:
+        """What the sources agree on about one fact; a hub's name stands for its model and its tokenizer."""
+        values = {v for s in self.sources if (v := self._fact_of(s, name)) is not None}
+        return values.pop() if len(values) == 1 else None
+
+    def _fact_of(self, source: Source, name: str) -> FactValue | None:
+        if source.hub is not None and name in ("model", "tokenizer", "chat_template"):
+            return hub_identity(source.hub)
+        return source.facts().get(name)
+
+
+@dataclass
+class StepRequest:
+    """A step that is asked for: everything that checking and running need to know."""
+
+    name: str
+    step: Step
+    types: Types
+    config: Config
+    config_name: str
+    inputs: list[BoundInput]
+    gpus: int
+    nodes: int
+    overrides: list[Override] = field(default_factory=list)
+
+    def input(self, port: str) -> BoundInput | None:
+        return next((bound for bound in self.inputs if bound.port.name == port), None)
+
+    def named_outputs(self) -> dict[str, Path]:
+        """The output folders that the user or the config named: config key → absolute path."""
+        keys = {port.at for port in self.step.manifest.produces}
+        named = {key: self.config.document.get(key) for key in keys}
+        return {
+            key: Path(value) for key, value in named.items() if isinstance(value, str) and value != MISSING
+        }
+
+
+def bind(
+    step: Step,
+    types: Types,
+    config: Config,
+    config_name: str,
+    *,
+    gpus: int,
+    nodes: int,
+    overrides: list[Override],
+) -> StepRequest:
+    """Bind a resolved config to the artifacts that it names; makes the paths in the config absolute."""
+    _unset_alternatives(step, config)
+    inputs = []
+    for port in step.manifest.consumes:
+        sources = _sources(port, types, config)
+        if sources:
+            inputs.append(BoundInput(port, sources))
+    _absolute_paths(step, config)
+    return StepRequest(step.id, step, types, config, config_name, inputs, gpus, nodes, overrides)
+
+
+def is_local_path(value: Any) -> bool:
+    return (
+        isinstance(value, str)
+        and value not in ("", MISSING)
+        and "://" not in value
+        and not is_hub_name(value)
+    )
+
+
+def _sources(port: Consumes, types: Types, config: Config) -> list[Source]:
+    value = config.document.get(port.at)
+    path = split_key(port.at)
+    if isinstance(value, list):
+        return [s for i, item in enumerate(value) if (s := _source(item, (*path, i), port, types, config))]
+    source = _source(value, path, port, types, config)
+    return [source] if source else []
+
+
+def _source(value: Any, key: KeyPath, port: Consumes, types: Types, config: Config) -> Source | None:
+    if isinstance(value, dict):
+        return _source(value.get("path"), (*key, "path"), port, types, config)
+    if not isinstance(value, str) or value in ("", MISSING):
+        return None
+    if port.type in types and not types[port.type].on_disk:
+        return Source(key, value)
+    if not is_local_path(value):
+        return Source(key, value, hub=value)
+    path = _absolute(value)
+    _assign(config.tree, key, str(path))
+    return Source(key, value, path=path)
+
+
+def _unset_alternatives(step: Step, config: Config) -> None:
+    """Of a group of which one port is given, the others' `???` ask for nothing."""
+    for port in step.manifest.consumes:
+        group = [p for p in step.manifest.consumes if port.one_of and p.one_of == port.one_of]
+        given = [p for p in group if config.document.get(p.at) not in (None, "", MISSING)]
+        place = config.document.place(port.at)
+        if given and port not in given and config.document.get(port.at) == MISSING and place is not None:
+            config.document.set(port.at, None, place)
+
+
+def _absolute_paths(step: Step, config: Config) -> None:
+    keys = [port.at for port in step.manifest.produces]
+    keys += [p.key for p in step.manifest.parameters if p.type == "path"]
+    for key in keys:
+        value = config.document.get(key)
+        if isinstance(value, list):
+            value[:] = [str(_absolute(v)) if is_local_path(v) else v for v in value]
+        elif is_local_path(value):
+            _assign(config.tree, split_key(key), str(_absolute(value)))
+
+
+def _absolute(value: str) -> Path:
+    """Absolute, but links are kept: the name that the user gave is the one that messages show."""
+    return Path.cwd() / Path(value).expanduser()
+
+
+def _assign(tree: Any, path: KeyPath, value: Any) -> None:
+    for part in path[:-1]:
+        tree = tree[part]
+    tree[path[-1]] = value

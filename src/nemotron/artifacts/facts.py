@@ -18,7 +18,7 @@ from nemotron.artifacts.digest import (
     model_digest,
     tokenizer_digest,
 )
-from nemotron.artifacts.record import FactValue, read_record
+from nemotron.artifacts.record import FactValue, is_complete, read_record, record_path
 from nemotron.catalog.types import FactType
 
 _HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
@@ -60,9 +60,13 @@ def is_unknown(value: FactValue) -> bool:
 
 
 def input_digest(path: Path) -> str:
-    """What an input is called in a key: the digest of its record, else of its content."""
+    """What an input is called in a key: the digest of its record while its files fit it, else of its content."""
     record = read_record(path)
-    return record.digest if record is not None and not path.is_file() else content_digest(path)
+    if record is not None:
+        folder = path.parent if path.is_file() and record_path(path.parent).exists() else path
+        if is_complete(folder, record):
+            return record.digest
+    return content_digest(path)
 
 
 def fact_from_value(kind: FactType, value: Any) -> FactValue | None:

@@ -105,19 +105,16 @@ def write_record(artifact: Path, record: Artifact) -> Path:
 
 
 def read_record(artifact: Path) -> Artifact | None:
-    """The record of an artifact, or of the artifact folder that a file lies directly in.
+    """The record of an artifact, or of the artifact folder that lists a file.
 
     None if there is none; a torn or foreign file is no record.
     """
-    candidates = [record_path(artifact)]
-    if artifact.is_file():
-        candidates.append(artifact.parent / RECORD_NAME)
-    for file in candidates:
-        try:
-            return Artifact.model_validate(json.loads(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, ValidationError):
-            continue
-    return None
+    own = _read(record_path(artifact))
+    if own is not None or not artifact.is_file():
+        return own
+    around = _read(artifact.parent / RECORD_NAME)
+    listed = around is not None and any(entry.path == artifact.name for entry in around.files)
+    return around if listed else None
 
 
 def is_complete(artifact: Path, record: Artifact, *, verify: bool = False) -> bool:
@@ -130,6 +127,13 @@ def is_complete(artifact: Path, record: Artifact, *, verify: bool = False) -> bo
         if verify and file_sha256(file) != entry.sha256:
             return False
     return True
+
+
+def _read(file: Path) -> Artifact | None:
+    try:
+        return Artifact.model_validate(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, ValidationError):
+        return None
 
 
 def as_json(record: Artifact) -> dict[str, Any]:

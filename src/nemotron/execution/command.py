@@ -1,0 +1,58 @@
+"""The command of a job: argv lists and the environment, nothing through a shell. Pure, but for one link."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from nemotron.execution.processes import MARK
+from nemotron.planning.request import StepRequest
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+# What belongs to the Python that runs the command line and would mislead the job's.
+_NOT_HANDED_ON = ("VIRTUAL_ENV", "PYTHONHOME", "__PYVENV_LAUNCHER__")
+
+
+def processes_wanted(request: StepRequest) -> int:
+    """Processes of the job: one for each GPU, at least one."""
+    return max(1, -(-request.gpus // max(1, request.nodes)))
+
+
+def argv(request: StepRequest, python: Path, config: Path) -> list[str]:
+    """The command that starts the job on this machine."""
+    program = [str(request.step.program), "--config", str(config)]
+    if request.step.manifest.step.launch == "torchrun":
+        workers = str(processes_wanted(request))
+        return [
+            str(python),
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node",
+            workers,
+            *program,
+        ]
+    return [str(python), *program]
+
+
+def link_code(run_folder: Path) -> Path:
+    """A folder that holds our package and nothing else of the command line's environment, for PYTHONPATH."""
+    code = run_folder / "code"
+    code.mkdir(exist_ok=True)
+    link = code / "nemotron"
+    if not link.is_symlink():
+        link.symlink_to(_PACKAGE)
+    return code
+
+
+def environment(request: StepRequest, code: Path, attempt: str) -> dict[str, str]:
+    """The job's environment: this process's, our package on PYTHONPATH, the mark, the config's env_vars."""
+    inherited = {name: value for name, value in os.environ.items() if name not in _NOT_HANDED_ON}
+    python_path = os.pathsep.join(filter(None, [str(code), os.environ.get("PYTHONPATH", "")]))
+    return {
+        **inherited,
+        "PYTHONPATH": python_path,
+        "PYTHONUNBUFFERED": "1",
+        **request.config.run.env_vars,
+        MARK: attempt,
+    }

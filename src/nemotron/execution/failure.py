@@ -1,0 +1,112 @@
+"""Why a job failed: its own error, what the kernel says, the known errors found in its log. Reads logs."""
+
+from __future__ import annotations
+
+import re
+import signal
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from nemotron.catalog.manifest import KnownError, Table
+from nemotron.catalog.toml_model import read_toml
+from nemotron.diagnostic import Diagnostic, Place, error
+from nemotron.execution.store import Attempt, read_json
+from nemotron.planning.request import StepRequest
+
+_READ_BYTES = 4 << 20
+_KILLED = re.compile(r"Signal 9 \(SIGKILL\) received|exitcode\s*:\s*-9\b")
+
+
+class ErrorsFile(Table):
+    """`errors.toml` of a catalog: failures that any job can meet."""
+
+    errors: tuple[KnownError, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """A known error that was found in the log, the line that shows it, and how to recover."""
+
+    id: str
+    line: int
+    text: str
+    recovery: str
+
+
+def explain(
+    request: StepRequest, attempt: Attempt, exit_code: int, *, memory_kills: int
+) -> tuple[Diagnostic, list[Recovery]]:
+    """What went wrong, as a diagnostic, and the recovery of every known error in the log."""
+    log = read_log(attempt.log)
+    return _diagnostic(attempt, exit_code, log, memory_kills), recoveries(request, log)
+
+
+def recoveries(request: StepRequest, log: str) -> list[Recovery]:
+    """Every known error of the step, and of any job, that the log shows."""
+    known = [*request.step.manifest.errors, *_common(request)]
+    found = []
+    for entry in known:
+        if match := re.search(entry.match, log, re.MULTILINE):
+            start = log.rfind("\n", 0, match.start()) + 1
+            text = log[start:].split("\n", 1)[0].strip()
+            found.append(Recovery(entry.id, log.count("\n", 0, start) + 1, text[:200], entry.recovery))
+    return found
+
+
+def read_log(log: Path) -> str:
+    """The last 4 MiB of a log as text."""
+    try:
+        with open(log, "rb") as stream:
+            stream.seek(0, 2)
+            stream.seek(max(0, stream.tell() - _READ_BYTES))
+            return stream.read().decode("utf-8", errors="replace").replace("\r", "\n")
+    except OSError:
+        return ""
+
+
+def _diagnostic(attempt: Attempt, exit_code: int, log: str, memory_kills: int) -> Diagnostic:
+    told = read_json(attempt.error)
+    if isinstance(told, dict) and "summary" in told:
+        where = Place(told["file"], told.get("line"), 1) if told.get("file") else None
+        return error(told.get("code", "NMT801"), told["summary"], where=where, fix=told.get("fix", ""))
+    if exit_code in (-signal.SIGKILL, 128 + signal.SIGKILL) or _KILLED.search(log):
+        because = (
+            "the kernel reports that it ran out of memory"
+            if memory_kills
+            else "most often for lack of memory"
+        )
+        return error(
+            "NMT501",
+            f"the job was killed: {because}",
+            where=Place(str(attempt.log)),
+            fix="lower the batch size or the number of workers, or use a machine with more memory",
+        )
+    if exit_code == 0:
+        return error(
+            "NMT802",
+            "the job ended without saying what it made",
+            where=Place(str(attempt.log)),
+            detail="it exited with 0, but there is no whole outputs.json",
+        )
+    how = f"ended by signal {-exit_code}" if exit_code < 0 else f"failed with exit code {exit_code}"
+    return error("NMT801", f"the job {how}", detail=_last_error(log), where=Place(str(attempt.log)))
+
+
+def _last_error(log: str) -> str:
+    """The last line of the log that names an exception of the job, not of the launcher around it."""
+    lines = [line.strip() for line in log.splitlines()]
+    named = [
+        x for x in lines if re.search(r"^(?:\[rank\d+\]:\s*)?[\w.]*(?:Error|Exception|Interrupt)\b.*", x)
+    ]
+    own = [x for x in named if "ChildFailedError" not in x]
+    return (own or named or [""])[-1][:300]
+
+
+def _common(request: StepRequest) -> tuple[KnownError, ...]:
+    return _read_common(request.types.source.with_name("errors.toml"))
+
+
+@lru_cache(maxsize=4)
+def _read_common(file: Path) -> tuple[KnownError, ...]:
+    return read_toml(file, ErrorsFile).errors if file.is_file() else ()

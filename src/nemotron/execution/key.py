@@ -1,0 +1,61 @@
+"""The key of a request: what its outputs depend on, hashed. Reads (and caches) digests of inputs."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from nemotron.artifacts.digest import hash_of
+from nemotron.config.tree import KeyPath, join_key, leaves, split_key
+from nemotron.planning.request import StepRequest
+
+
+def ingredients(request: StepRequest, environment: str) -> dict[str, Any]:
+    """Everything that the outputs depend on.
+
+    The step and its version; the config without output paths and the manifest's `key_ignores`, input paths
+    replaced by digests; `environment`, the digest of the library's lock or the container image. The number
+    of GPUs is not in it.
+    """
+    tree = copy.deepcopy(request.config.tree)
+    for bound in request.inputs:
+        for source in bound.sources:
+            _replace(tree, source.key, source.digest())
+    manifest = request.step.manifest
+    for key in (*(port.at for port in manifest.produces), *manifest.key_ignores):
+        _remove(tree, split_key(key))
+    return {
+        "step": manifest.step.id,
+        "version": manifest.step.version,
+        "config": tree,
+        "environment": environment,
+    }
+
+
+def key_of(parts: dict[str, Any]) -> str:
+    """The sha256 of the ingredients."""
+    return hash_of(parts)
+
+
+def what_changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """The ingredients that differ, as dotted keys of the config or as words; in order of the config."""
+    changed = [name for name in ("version", "environment") if before.get(name) != now.get(name)]
+    old = dict(leaves(before.get("config", {})))
+    new = dict(leaves(now["config"]))
+    paths = [*new, *(path for path in old if path not in new)]
+    return changed + [join_key(p) for p in paths if old.get(p, leaves) != new.get(p, leaves)]
+
+
+def _replace(tree: Any, path: KeyPath, value: Any) -> None:
+    for part in path[:-1]:
+        tree = tree[part]
+    tree[path[-1]] = value
+
+
+def _remove(tree: Any, path: KeyPath) -> None:
+    for part in path[:-1]:
+        tree = tree.get(part) if isinstance(tree, dict) else None
+        if tree is None:
+            return
+    if isinstance(tree, dict):
+        tree.pop(path[-1], None)

@@ -1,0 +1,92 @@
+"""A lock as a file made by `link(2)`: works on shared file systems, and says who holds it.
+
+A dead holder on this host is replaced; a holder on another host is refused, as nobody here can tell
+whether it lives.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nemotron.diagnostic import Failure, blocked
+from nemotron.execution.processes import boot_id, start_time
+
+
+@contextmanager
+def hold(file: Path, purpose: str) -> Iterator[None]:
+    """Hold the lock while the block runs. Failure NMT806 when a living process has it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    mine = file.with_name(f".{file.name}.{os.getpid()}")
+    mine.write_text(json.dumps(_myself()), encoding="utf-8")
+    try:
+        while not _link(mine, file):
+            holder = _read(file)
+            if holder is not None and _may_be_alive(holder):
+                raise Failure(_refusal(file, holder, purpose))
+            _break(file, holder)
+        try:
+            yield
+        finally:
+            file.unlink(missing_ok=True)
+    finally:
+        mine.unlink(missing_ok=True)
+
+
+def _link(source: Path, target: Path) -> bool:
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _break(file: Path, holder: dict[str, Any] | None) -> None:
+    """Remove a dead holder's lock: under a name of our own first, so that a new holder's is never removed."""
+    aside = file.with_name(f".{file.name}.dead.{os.getpid()}")
+    try:
+        os.rename(file, aside)
+    except FileNotFoundError:
+        return
+    if _read(aside) != holder:
+        _link(aside, file)
+    aside.unlink(missing_ok=True)
+
+
+def _myself() -> dict[str, Any]:
+    pid = os.getpid()
+    return {"host": socket.gethostname(), "boot": boot_id(), "pid": pid, "started": start_time(pid)}
+
+
+def _may_be_alive(holder: dict[str, Any]) -> bool:
+    if holder.get("host") != socket.gethostname():
+        return True
+    return holder.get("boot") == boot_id() and start_time(int(holder.get("pid", 0))) == holder.get("started")
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _refusal(file: Path, holder: dict[str, Any], purpose: str) -> Any:
+    elsewhere = holder.get("host") != socket.gethostname()
+    fix = (
+        f"if that process is gone: rm {file}"
+        if elsewhere
+        else f"wait for it, or end process {holder.get('pid')}"
+    )
+    return blocked(
+        "NMT806",
+        f"another process is already {purpose}",
+        detail=f"process {holder.get('pid')} on {holder.get('host')} holds {file}",
+        fix=fix,
+    )

@@ -1,0 +1,138 @@
+"""What libraries there are, as `locks/` describes them. Reads those files; starts and writes nothing.
+
+They are found in the checkout's `locks/`, else in the installed wheel, and in every folder on
+`NEMOTRON_LOCKS_PATH`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from nemotron.catalog.toml_model import read_toml
+from nemotron.diagnostic import Failure, Place, Related, error
+from nemotron.nearest import did_you_mean
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class LockTable(_Table):
+    """How the lock was compiled: whether with every dependency, and what was left out of it."""
+
+    complete: bool
+    leave_out: list[str] = []
+
+
+class Megabytes(_Table):
+    """About what is fetched for a build of torch, in MB."""
+
+    cpu: int
+    cuda: int
+
+
+class TorchTable(_Table):
+    """Which torch the library runs on."""
+
+    version: str
+    download_mb: Megabytes
+
+
+class Description(_Table):
+    """A library's `.toml`."""
+
+    summary: str
+    license: str
+    pythons: list[str] = Field(min_length=1)
+    imports: list[str] = Field(min_length=1)
+    lock: LockTable
+    torch: TorchTable
+
+
+@dataclass(frozen=True)
+class Library:
+    """A library as its files describe it."""
+
+    name: str
+    description: Description
+    lock: Path
+    lock_digest: str
+
+    @property
+    def python(self) -> str:
+        """The Python (`3.11`) that its environment is made for: the running one where it fits."""
+        running = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return running if running in self.description.pythons else self.description.pythons[-1]
+
+
+def names() -> list[str]:
+    """The libraries there are, sorted."""
+    return sorted(_descriptions())
+
+
+def load(name: str) -> Library:
+    """One library; Failure NMT607 when there is none of that name, NMT608 when its lock is missing."""
+    known = _descriptions()
+    if name not in known:
+        hint = did_you_mean(name, known) or f"there are: {', '.join(sorted(known))}"
+        raise Failure(error("NMT607", f"there is no library '{name}'", fix=hint))
+    description = read_toml(known[name], Description)
+    lock = known[name].with_suffix(".txt")
+    if not lock.is_file():
+        raise Failure(
+            error(
+                "NMT608",
+                f"the library '{name}' has no lock: {lock.name} is missing",
+                where=Place(file=str(known[name])),
+                fix=f"locks/compile --folder {lock.parent} {name}",
+            )
+        )
+    return Library(name, description, lock, _digest(lock, description.torch.version))
+
+
+def _digest(lock: Path, torch: str) -> str:
+    """What decides the packages of an environment, apart from the build of torch."""
+    return hashlib.sha256(lock.read_bytes() + f"torch=={torch}\n".encode()).hexdigest()
+
+
+def _descriptions() -> dict[str, Path]:
+    """Library → its `.toml`. Failure NMT608 when two folders describe the same one."""
+    found: dict[str, Path] = {}
+    for folder in _folders():
+        for file in sorted(folder.glob("*.toml")):
+            if file.stem in found:
+                raise Failure(
+                    error(
+                        "NMT608",
+                        f"the library '{file.stem}' is described twice",
+                        where=Place(file=str(file)),
+                        related=(Related(Place(file=str(found[file.stem])), "and here"),),
+                        fix="rename one of them, or correct NEMOTRON_LOCKS_PATH",
+                    )
+                )
+            found[file.stem] = file
+    return found
+
+
+def _folders() -> list[Path]:
+    checkout = _PACKAGE.parent.parent / "locks"
+    own = checkout if (checkout / "compile").is_file() else _PACKAGE / "_locks"
+    further = [Path(p).resolve() for p in os.environ.get("NEMOTRON_LOCKS_PATH", "").split(os.pathsep) if p]
+    for folder in further:
+        if not folder.is_dir():
+            raise Failure(
+                error(
+                    "NMT608",
+                    f"NEMOTRON_LOCKS_PATH names {folder}, which is not a folder",
+                    fix="correct or unset NEMOTRON_LOCKS_PATH",
+                )
+            )
+    return [own, *further]

@@ -1,7 +1,8 @@
 """Text documents in JSONL (plain or gzip) and Parquet files, in chunks that a pool of processes can share.
 
-Reads files and nothing else. Bad input is a JobError with the file and the line: NMT240 (no input),
-NMT241 (not JSON), NMT242 (no text under the field), NMT243 (a file that cannot be read).
+Reads files and nothing else. Bad input is a JobError with the file and the line: NMT213 (not there),
+NMT214 (empty), NMT215 (a line that is no usable record), NMT240 (a list of inputs that makes no sense),
+NMT243 (a file that cannot be read).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from nemotron.backends.job import JobError
 
@@ -28,6 +29,7 @@ FORMATS = {
 # Of a folder, only what is surely data: `.json` is what summaries and records of artifacts are called.
 IN_FOLDERS = (".jsonl", ".jsonl.gz", ".parquet")
 PARQUET_ROWS = 1000  # rows decoded at a time
+TEXT_FIELDS = ("text", "content", "raw_content", "document", "body")  # what they are usually called
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def find_sources(inputs: Any) -> list[Source]:
         raise JobError("NMT240", "there is no input: input_path is an empty list", fix="input_path=PATH")
     if 0 < sum(source.weight is None for source in sources) < len(sources):
         raise JobError(
-            "NMT240", "some inputs have a weight and others have none", fix="give every input a weight, or none"
+            "NMT240", "some inputs have a weight and others have none", fix="weigh all of them, or none"
         )
     return sources
 
@@ -115,13 +117,11 @@ def _files(path: str) -> list[Path]:
         found = [Path(p) for p in glob.glob(path, recursive=True)]
     files = sorted(p for p in found if p.is_file())
     if not files:
-        raise JobError(
-            "NMT240", f"no input: {path} names no file", fix=f"a file, folder or pattern of {', '.join(IN_FOLDERS)}"
-        )
+        raise JobError("NMT213", f"{path} names no file", fix=f"name {', '.join(IN_FOLDERS)} files")
     for file in files:
         _format(file)
     if not (kept := [file for file in files if file.stat().st_size > 0]):
-        raise JobError("NMT240", "the input is empty: it holds no documents", file=files[0])
+        raise JobError("NMT214", "the input is empty: it holds no documents", file=files[0])
     return kept
 
 
@@ -129,7 +129,7 @@ def _format(path: Path) -> str:
     endings = [ending for ending in FORMATS if path.name.endswith(ending)]
     if not endings:
         raise JobError(
-            "NMT243", f"{path.name} is in no known format", file=path, fix=f"one of {', '.join(sorted(FORMATS))}"
+            "NMT243", f"{path.name} is in no known format", file=path, fix=f"use {', '.join(sorted(FORMATS))}"
         )
     return FORMATS[max(endings, key=len)]
 
@@ -218,7 +218,7 @@ def _text(line: bytes, field: str, path: Path, position: int) -> str:
         record = json.loads(line)
     except ValueError as error:
         raise JobError(
-            "NMT241",
+            "NMT215",
             f"this line is not JSON: {error}",
             file=path,
             line=_line_number(path, position),
@@ -238,27 +238,27 @@ def _text(line: bytes, field: str, path: Path, position: int) -> str:
 def _no_field(path: Path, line: int | None, field: str, names: list[str], what: str) -> JobError:
     there = f"it has {', '.join(names)}" if names else "it has none"
     return JobError(
-        "NMT242", f"there is no {what} '{field}': {there}", file=path, line=line, fix=f"text_field={_guess(names)}"
+        "NMT215", f"there is no {what} '{field}': {there}", file=path, line=line, fix=_other_field(names)
     )
 
 
 def _not_text(path: Path, line: int | None, field: str, value: Any) -> JobError:
     kind = type(value).__name__
     return JobError(
-        "NMT242", f"'{field}' holds a {kind}, not text", file=path, line=line, fix="text_field=NAME of a text field"
+        "NMT215", f"'{field}' holds a {kind}, not text", file=path, line=line, fix=_other_field([])
     )
 
 
-def _guess(names: list[str]) -> str:
-    likely = [name for name in names if name.lower() in ("text", "content", "document", "raw_content", "body")]
-    return (likely or ["NAME"])[0]
+def _other_field(names: list[str]) -> str:
+    likely = [name for name in names if name.lower() in TEXT_FIELDS]
+    return f"text_field={likely[0] if likely else 'NAME of the field with the text'}"
 
 
 def _line_number(path: Path, position: int) -> int:
     """The number, from 1, of the line that begins at `position`."""
-    opened: IO[bytes] = gzip.open(path) if _format(path) == "gzip" else open(path, "rb")  # noqa: SIM115
     number = 1
-    with opened as stream:
+    with open(path, "rb") as raw:
+        stream = gzip.GzipFile(fileobj=raw) if _format(path) == "gzip" else raw
         while position > 0 and (block := stream.read(min(position, 1 << 20))):
             number += block.count(b"\n")
             position -= len(block)

@@ -1,0 +1,96 @@
+"""A tokenizer for many processes: loaded once as AutoTokenizer loads it, then handed on as one small file.
+
+Imports transformers only in the process that loads; a worker needs no more than `tokenizers`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nemotron.backends.job import JobError
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """What a worker needs: `file` is a `tokenizer.json`, or None when only transformers can load `name`.
+
+    `size` is one more than the largest token id. `bos` and `eos` are ids, None where there is no such token.
+    """
+
+    name: str
+    file: Path | None
+    size: int
+    bos: int | None
+    eos: int | None
+
+    def encoder(self) -> Encoder:
+        return Encoder(self)
+
+
+class Encoder:
+    """Encodes texts without adding special tokens, in this process and on one thread."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"
+        self._fast: Any = None
+        self._slow: Any = None
+        if tokenizer.file is None:
+            self._slow = _load(tokenizer.name)
+            return
+        import tokenizers
+
+        self._fast = tokenizers.Tokenizer.from_file(str(tokenizer.file))
+
+    def __call__(self, texts: Sequence[str]) -> list[list[int]]:
+        """The token ids of each text."""
+        texts = [_valid_unicode(text) for text in texts]
+        if self._fast is None:
+            ids: list[list[int]] = self._slow(texts, add_special_tokens=False, verbose=False)["input_ids"]
+            return ids
+        return [encoding.ids for encoding in self._fast.encode_batch_fast(texts, add_special_tokens=False)]
+
+
+def load_tokenizer(name: str, folder: Path) -> Tokenizer:
+    """The tokenizer that `name` (a path or a name on the hub) means; writes what workers need to `folder`.
+
+    JobError NMT244 when it cannot be loaded.
+    """
+    loaded = _load(name)
+    file = None
+    if getattr(loaded, "is_fast", False):
+        backend = loaded.backend_tokenizer
+        backend.no_truncation()
+        backend.no_padding()
+        file = folder / "tokenizer.json"
+        backend.save(str(file))
+    size = max(loaded.get_vocab().values()) + 1
+    return Tokenizer(name, file, size, loaded.bos_token_id, loaded.eos_token_id)
+
+
+def _load(name: str) -> Any:
+    if os.path.isabs(name) and not os.path.exists(name):
+        raise JobError("NMT244", f"there is no tokenizer at {name}", fix="tokenizer.model=PATH")
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(name)
+    except Exception as error:  # transformers raises whatever the parser of the moment raises
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise JobError(
+            "NMT244",
+            f"the tokenizer {name} cannot be loaded: {reason}",
+            fix="tokenizer.model=PATH of a folder with tokenizer.json, or a name that the hub knows",
+        ) from error
+
+
+def _valid_unicode(text: str) -> str:
+    """JSON may escape half of a surrogate pair, which no tokenizer takes: it becomes a question mark."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode()
+    return text

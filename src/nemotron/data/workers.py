@@ -1,0 +1,106 @@
+"""A pool of processes that tokenise chunks and write shards, and counts shared by them. Starts processes."""
+
+from __future__ import annotations
+
+import copyreg
+import multiprocessing
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from nemotron.backends.job import JobError
+from nemotron.data.binidx import ChunkTokenizer, Recipe
+from nemotron.data.documents import Chunk
+from nemotron.data.spill import Spill
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# An exception is pickled by its positional arguments, which are not all that a JobError carries.
+copyreg.pickle(JobError, lambda error: (_job_error, (error.as_dict(),)))
+
+_tokenizer: ChunkTokenizer | None = None  # of this process, when it is a worker
+
+
+class Workers:
+    """`count` processes, ready to tokenise by a recipe and to spill below a folder. A context manager."""
+
+    def __init__(self, count: int, recipe: Recipe, spilled: Path) -> None:
+        # Not fork: this process holds threads of the libraries by now.
+        context = multiprocessing.get_context("spawn")
+        self._done = context.Array("q", 2)
+        self._most_waiting = 2 * count
+        self._executor = ProcessPoolExecutor(
+            count, mp_context=context, initializer=_start_worker, initargs=(recipe, spilled, self._done)
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    @property
+    def bytes_done(self) -> int:
+        """Bytes of input that are tokenised."""
+        return int(self._done[0])
+
+    @property
+    def tokens_done(self) -> int:
+        return int(self._done[1])
+
+    def tokenize(self, chunks: Iterable[Chunk], report: Callable[[], None]) -> Counter[str]:
+        """Tokenise all chunks; the sum of their counts. `report` is called about once a second.
+
+        Errors of the earliest chunk come first, whichever worker is fastest.
+        """
+        counts: Counter[str] = Counter()
+        for result in self.map(_tokenize, chunks, report):
+            counts.update(result)
+        return counts
+
+    def map(
+        self, task: Callable[[Item], Result], items: Iterable[Item], report: Callable[[], None] | None = None
+    ) -> Iterator[Result]:
+        """The results in the order of `items`, of which only a few are taken in advance."""
+        waiting: deque[Future[Result]] = deque()
+        for item in items:
+            waiting.append(self._executor.submit(task, item))
+            if len(waiting) >= self._most_waiting:
+                yield _result(waiting.popleft(), report)
+        while waiting:
+            yield _result(waiting.popleft(), report)
+
+
+def _result(future: Future[Result], report: Callable[[], None] | None) -> Result:
+    while report and not future.done():
+        wait([future], timeout=1)
+        report()
+    return future.result()
+
+
+def _job_error(fields: dict[str, Any]) -> JobError:
+    return JobError(**fields)
+
+
+def _start_worker(recipe: Recipe, spilled: Path, done: Any) -> None:
+    global _tokenizer
+
+    def advance(size: int, tokens: int) -> None:
+        with done.get_lock():
+            done[0] += size
+            done[1] += tokens
+
+    spill = Spill(spilled / f"worker-{os.getpid()}", recipe.dtype)
+    _tokenizer = ChunkTokenizer(recipe, spill, advance)
+
+
+def _tokenize(chunk: Chunk) -> Counter[str]:
+    assert _tokenizer is not None
+    return _tokenizer.tokenize(chunk)

@@ -1,4 +1,6 @@
 """`nemotron` and `python -m nemotron`."""
 
+from nemotron.cli.app import main
 
-def main() -> None: ...
+if __name__ == "__main__":
+    main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from nemotron.execution.interpreter import Interpreter
 from nemotron.execution.processes import MARK
 from nemotron.planning.request import StepRequest
 
@@ -45,12 +46,13 @@ def link_code(run_folder: Path) -> Path:
     return code
 
 
-def environment(request: StepRequest, code: Path, attempt: str) -> dict[str, str]:
+def environment(request: StepRequest, interpreter: Interpreter, code: Path, attempt: str) -> dict[str, str]:
     """The job's environment: this process's, our package on PYTHONPATH, the mark, the config's env_vars."""
     inherited = {name: value for name, value in os.environ.items() if name not in _NOT_HANDED_ON}
     python_path = os.pathsep.join(filter(None, [str(code), os.environ.get("PYTHONPATH", "")]))
     return {
         **inherited,
+        **interpreter.variables,
         "PYTHONPATH": python_path,
         "PYTHONUNBUFFERED": "1",
         **request.config.run.env_vars,

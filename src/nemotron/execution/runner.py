@@ -18,11 +18,11 @@ from nemotron.config.secrets import redact_tree
 from nemotron.diagnostic import Diagnostic, Failure
 from nemotron.execution import command, failure, outputs, processes
 from nemotron.execution.follow import Follower
+from nemotron.execution.interpreter import Interpreter, interpreter_of
 from nemotron.execution.key import ingredients, key_of, what_changed
 from nemotron.execution.lock import hold
 from nemotron.execution.outputs import Made
 from nemotron.execution.store import Attempt, Store, read_json, write_json
-from nemotron.libraries.environment import Environment
 from nemotron.planning.pipeline_file import as_pipeline, to_yaml
 from nemotron.planning.request import StepRequest
 
@@ -40,6 +40,7 @@ class Events(Protocol):
     def started(self, attempt: Attempt, argv: list[str], changed: list[str] | None) -> None: ...
     def log(self, line: str) -> None: ...
     def progress(self, line: dict[str, Any]) -> None: ...
+    def ended(self) -> None: ...
 
 
 @dataclass
@@ -64,7 +65,7 @@ class Plan:
     """A request with its key and its output folders: what a dry run shows and a run does."""
 
     request: StepRequest
-    environment: Environment
+    interpreter: Interpreter
     parts: dict[str, Any]
     key: str
     folders: dict[str, Path]
@@ -72,14 +73,15 @@ class Plan:
     problems: list[Diagnostic]
 
 
-def prepare(request: StepRequest, environment: Environment, store: Store) -> Plan:
+def prepare(request: StepRequest, store: Store) -> Plan:
     """Compute the key and place the outputs; nothing is written."""
-    parts = ingredients(request, environment.lock_digest)
+    interpreter = interpreter_of(request.step)
+    parts = ingredients(request, interpreter.digest)
     key = key_of(parts)
     problems = outputs.foreign_outputs(request, store, key)
     folders = outputs.place_outputs(request, store, key)
     finished = None if problems else outputs.find_finished(request, store, key, folders)
-    return Plan(request, environment, parts, key, folders, finished, problems)
+    return Plan(request, interpreter, parts, key, folders, finished, problems)
 
 
 def run(plan: Plan, store: Store, events: Events) -> Outcome:
@@ -103,20 +105,22 @@ def _attempt(plan: Plan, store: Store, events: Events, changed: list[str] | None
     run_folder = store.new_run(request.name, to_yaml(as_pipeline(request)))
     attempt = run_folder.new_attempt(request.name)
     _write_config(attempt, request.config.tree)
-    argv = command.argv(request, plan.environment.python, attempt.config)
-    environment = command.environment(request, command.link_code(run_folder.folder), mark)
+    argv = command.argv(request, plan.interpreter.python, attempt.config)
+    code = command.link_code(run_folder.folder)
+    environment = command.environment(request, plan.interpreter, code, mark)
     _write_command(attempt, plan, argv, mark)
     events.started(attempt, argv, changed)
     kills = processes.out_of_memory_kills() or 0
     began = time.time()
-    code = _drive(attempt, argv, environment, mark, events)
+    status = _drive(attempt, argv, environment, mark, events)
     seconds = time.time() - began
-    if code is None:
+    if status is None:
         outcome = Outcome("interrupted", plan.key, attempt=attempt, seconds=seconds)
     else:
         memory_kills = (processes.out_of_memory_kills() or 0) - kills
-        outcome = _judge(plan, attempt, code, memory_kills, seconds)
-    _write_result(attempt, plan.key, outcome, code)
+        outcome = _judge(plan, attempt, status, memory_kills, seconds)
+    events.ended()
+    _write_result(attempt, plan.key, outcome, status)
     return outcome
 
 

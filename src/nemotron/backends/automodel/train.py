@@ -1,0 +1,124 @@
+"""One training job: builds the recipe that the config names, runs it, says what it made.
+
+The config is the recipe's own YAML. Reads the base model's folder and the data; writes the checkpoint folder.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from nemotron.backends.automodel import checkpoints, cpu
+from nemotron.backends.job import Job, JobError, Output
+
+_SPLITS = ("train", "valid", "validation", "test")
+
+
+def main(job: Job) -> list[Output]:
+    """Train as the config says. Ends with status 143, and no outputs, when TERM stopped the training early."""
+    cpu.prepare_environment()
+    config = _recipe_config(job.config)
+    recipe = _build(job, config)
+    recipe.setup()
+    recipe.run_train_validation_loop()
+    if recipe.step_scheduler.sigterm_flag:
+        sys.exit(143)
+    _wait_for_all()
+    if not job.is_main:
+        return []
+    folder = Path(job.config["checkpoint"]["checkpoint_dir"])
+    return [checkpoints.finish(folder, config)]
+
+
+def _build(job: Job, config: dict[str, Any]) -> Any:
+    """The recipe's class, from the library, made to report each step to the job."""
+    cpu.stand_in_for_cuda()
+    from nemo_automodel.cli.utils import resolve_recipe_name
+    from nemo_automodel.components.config.loader import ConfigNode
+
+    try:
+        module, _, name = resolve_recipe_name(str(config.get("recipe", ""))).rpartition(".")
+        recipe_class = getattr(importlib.import_module(module), name)
+    except (ValueError, ImportError, AttributeError) as problem:
+        raise JobError("NMT225", f"'recipe' names nothing that AutoModel has: {problem}") from problem
+    recipe = recipe_class(ConfigNode(config))
+    log_train_metrics = recipe.log_train_metrics
+
+    def report(sample: Any) -> None:
+        log_train_metrics(sample)
+        _report(job, recipe, sample)
+
+    recipe.log_train_metrics = report
+    return recipe
+
+
+def _report(job: Job, recipe: Any, sample: Any) -> None:
+    """One progress line: the step just done counts from 1, as people do."""
+    if not job.is_main:
+        return
+    metrics = sample.metrics
+    job.progress(
+        sample.step + 1,
+        recipe.step_scheduler.max_steps,
+        loss=_number(metrics.get("loss")),
+        tokens_per_s=_number(metrics.get("tps")),
+        learning_rate=_number(metrics.get("lr")),
+    )
+
+
+def _recipe_config(config: dict[str, Any]) -> dict[str, Any]:
+    """The config with every binidx data set's blend.json read, its prefixes made absolute."""
+    config = dict(config)
+    for section in ("dataset", "validation_dataset"):
+        paths = (config.get(section) or {}).get("paths")
+        blend = _blend_file(paths)
+        if blend is not None:
+            config[section] = {**config[section], "paths": _read_blend(blend)}
+    return config
+
+
+def _blend_file(paths: Any) -> Path | None:
+    """The blend.json that a binidx artifact's path means; None for any other form that AutoModel takes."""
+    if not isinstance(paths, str):
+        return None
+    path = Path(paths)
+    if path.is_dir() and (path / "blend.json").is_file():
+        return path / "blend.json"
+    return path if path.suffix == ".json" and path.is_file() else None
+
+
+def _read_blend(file: Path) -> dict[str, list[str]]:
+    """Split → weights and prefixes in turn, relative prefixes being relative to the file."""
+    try:
+        blend = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as problem:
+        raise JobError("NMT216", f"blend.json is not JSON: {problem}", file=file, line=1) from problem
+    if not isinstance(blend, dict) or not set(blend) <= set(_SPLITS):
+        raise JobError("NMT216", "blend.json must map train, valid and test to lists", file=file, line=1)
+    return {
+        split: [_prefix(str(entry), file.parent) for entry in entries] for split, entries in blend.items()
+    }
+
+
+def _prefix(entry: str, folder: Path) -> str:
+    try:
+        float(entry)
+    except ValueError:
+        return str(folder / entry)
+    return entry
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if value is not None else None
+
+
+def _wait_for_all() -> None:
+    """Every rank has written its part of the checkpoint."""
+    import torch.distributed as distributed
+
+    if distributed.is_initialized() and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        distributed.barrier()

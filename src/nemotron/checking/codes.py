@@ -1,0 +1,36 @@
+"""The table of diagnostic codes, `codes.toml`: what each means and what ends it. Reads that file."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from nemotron.diagnostic import Failure, error
+from nemotron.nearest import did_you_mean
+
+_FILE = Path(__file__).with_name("codes.toml")
+
+
+@dataclass(frozen=True)
+class Code:
+    """A code, its title, and a paragraph on when it is given and what to do."""
+
+    code: str
+    title: str
+    explanation: str
+
+
+def all_codes() -> list[Code]:
+    """Every code, in order."""
+    table = tomllib.loads(_FILE.read_text(encoding="utf-8"))
+    return [Code(code, entry["title"], entry["explanation"]) for code, entry in sorted(table.items())]
+
+
+def find_code(code: str) -> Code:
+    """One code; Failure NMT109 with the nearest one when there is none of that name."""
+    known = {entry.code: entry for entry in all_codes()}
+    if code.upper() not in known:
+        hint = did_you_mean(code.upper(), known) or "`nemotron explain` lists them all"
+        raise Failure(error("NMT109", f"there is no diagnostic code '{code}'", fix=hint))
+    return known[code.upper()]

@@ -1,0 +1,161 @@
+"""`nemotron steps run`: resolve, check, show, run, follow."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from nemotron.cli import complete
+from nemotron.cli.output import print_diagnostics, print_json, short_path
+
+EXAMPLES = (
+    "Examples: `nemotron steps run sft/automodel -c tiny` · "
+    "`nemotron steps run sft/automodel dataset.path_or_dataset_id=chat.jsonl --gpus 8 --dry-run` · "
+    "`nemotron steps run peft/automodel -c tiny step_scheduler.max_steps=50 '~validation_dataset'`"
+)
+
+
+def command(
+    step: Annotated[
+        str, typer.Argument(help="A step's id, or its unambiguous tail.", autocompletion=complete.step_ids)
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Config keys to set; ~KEY deletes one."),
+    ] = None,
+    config: Annotated[
+        str,
+        typer.Option(
+            "-c", "--config", help="A config's name, or a path.", autocompletion=complete.config_names
+        ),
+    ] = "default",
+    gpus: Annotated[int | None, typer.Option(min=0, help="GPUs in all; 0 runs on the CPU.")] = None,
+    nodes: Annotated[int | None, typer.Option(min=1, help="Machines to spread the GPUs over.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, run nothing.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Take warnings for errors.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show progress, not the job's log.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document at the end.")] = False,
+) -> None:
+    """Run one step: check it, start its job, follow it, record what it made.
+
+    A step that already ran with the same config on the same inputs is not run again.
+    """
+    from nemotron.catalog.catalog import default_catalog
+    from nemotron.checking.check import check_step
+    from nemotron.diagnostic import exit_code
+    from nemotron.execution import runner
+    from nemotron.execution.store import Store
+    from nemotron.planning.resolve import Wish, resolve
+
+    request = resolve(Wish(step, config, overrides or [], gpus, nodes), default_catalog())
+    store = Store.of_project()
+    diagnostics = check_step(request)
+    # The key needs the inputs' digests, so a request with errors has none.
+    plan = runner.prepare(request, store) if exit_code(diagnostics) != 2 else None
+    diagnostics += plan.problems if plan else []
+    code = exit_code(diagnostics, strict=strict)
+    shown = _describe(request, plan)
+    if plan and (dry_run or code):
+        print(_plan_text(shown), file=sys.stderr)
+    print_diagnostics(diagnostics)
+    if dry_run or code or plan is None:
+        if as_json:
+            print_json({**shown, "dry_run": dry_run, "exit_code": code}, diagnostics)
+        elif not code:
+            print("The dry run passed: nothing was run.")
+        raise typer.Exit(code)
+    raise typer.Exit(_run(plan, store, shown, quiet=quiet, as_json=as_json))
+
+
+def _run(plan: Any, store: Any, shown: dict[str, Any], *, quiet: bool, as_json: bool) -> int:
+    from nemotron.cli.progress import LiveEvents
+    from nemotron.execution import runner
+
+    print(_plan_text(shown), file=sys.stderr)
+    outcome = runner.run(plan, store, LiveEvents(sys.stderr, quiet=quiet))
+    print_diagnostics(outcome.diagnostics)
+    for recovery in outcome.recoveries:
+        print(f"\nknown error '{recovery.id}' (log line {recovery.line}): {recovery.text}", file=sys.stderr)
+        print(f"   recovery: {recovery.recovery}", file=sys.stderr)
+    if outcome.attempt is not None and outcome.status != "done":
+        print(f"\nThe log: {short_path(outcome.attempt.log)}", file=sys.stderr)
+    if as_json:
+        print_json({**shown, **_result(outcome)}, outcome.diagnostics)
+    else:
+        print(_closing(outcome))
+    return int(outcome.exit_code)
+
+
+def _describe(request: Any, plan: Any) -> dict[str, Any]:
+    """What will run, as data: the same that is shown to people."""
+    from nemotron.execution.command import argv
+    from nemotron.planning.request import StepRequest
+
+    assert isinstance(request, StepRequest)
+    described: dict[str, Any] = {
+        "step": request.step.id,
+        "config": str(request.config.source),
+        "gpus": request.gpus,
+        "nodes": request.nodes,
+        "inputs": [
+            {"port": bound.port.name, "type": bound.port.type, "source": str(source.path or source.value)}
+            for bound in request.inputs
+            for source in bound.sources
+        ],
+    }
+    if plan is not None:
+        described |= {
+            "library": plan.interpreter.description,
+            "command": argv(request, plan.interpreter.python, request.config.source),
+            "outputs": {key: str(folder) for key, folder in plan.folders.items()},
+            "key": plan.key,
+            "finished": plan.finished is not None,
+        }
+    return described
+
+
+def _plan_text(shown: dict[str, Any]) -> str:
+    gpus = f"{shown['gpus']} GPUs" if shown["gpus"] else "the CPU"
+    lines = [
+        f"{shown['step']} on {gpus}",
+        f"  config   {short_path(shown['config'])}",
+        f"  library  {shown['library']}",
+        *(f"  input    {i['port']}: {short_path(i['source'])}" for i in shown["inputs"]),
+        *(f"  output   {short_path(folder)}" for folder in shown["outputs"].values()),
+        f"  command  {shlex.join(shown['command'])}",
+    ]
+    if shown["finished"]:
+        lines.append("  finished already: the same step, config and inputs; it would not run again")
+    return "\n".join(lines)
+
+
+def _result(outcome: Any) -> dict[str, Any]:
+    return {
+        "status": outcome.status,
+        "exit_code": outcome.exit_code,
+        "seconds": round(outcome.seconds, 3),
+        "run": outcome.attempt.run_id if outcome.attempt else None,
+        "log": str(outcome.attempt.log) if outcome.attempt else None,
+        "artifacts": [
+            {"port": m.port, "path": str(m.path), "type": m.record.type, "facts": m.record.facts}
+            for m in outcome.made
+        ],
+        "recoveries": [{"id": r.id, "line": r.line, "recovery": r.recovery} for r in outcome.recoveries],
+    }
+
+
+def _closing(outcome: Any) -> str:
+    if outcome.status == "interrupted":
+        return "Interrupted: every process of the job was ended. The same command runs it again."
+    if outcome.status == "failed":
+        return "Failed. The same command runs it again."
+    words = (
+        "Nothing to do: finished before."
+        if outcome.status == "skipped"
+        else f"Done in {outcome.seconds:.0f} s."
+    )
+    made = [f"  {m.port}  {short_path(m.path)}" for m in outcome.made]
+    return "\n".join([words, *made])

@@ -1,0 +1,32 @@
+"""From what a person asks for to a bound request. Reads the catalog, configs and artifacts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from nemotron.catalog.catalog import Catalog
+from nemotron.config.layers import find_config, resolve_config
+from nemotron.config.overrides import parse_overrides
+from nemotron.planning.request import StepRequest, bind
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One step as it was asked for: names and arguments, nothing looked up yet."""
+
+    step: str
+    config: str = "default"
+    overrides: list[str] = field(default_factory=list)
+    gpus: int | None = None
+    nodes: int | None = None
+
+
+def resolve(wish: Wish, catalog: Catalog) -> StepRequest:
+    """Look everything up. GPUs and nodes: the wish, then the config's `run:`, then the manifest."""
+    step = catalog.find(wish.step)
+    overrides = parse_overrides(wish.overrides)
+    config = resolve_config(find_config(step, wish.config), overrides)
+    wanted = (wish.gpus, config.run.gpus, step.manifest.step.gpus)
+    gpus = next(number for number in wanted if number is not None)
+    nodes = wish.nodes or config.run.nodes or 1
+    return bind(step, catalog.types, config, wish.config, gpus=gpus, nodes=nodes, overrides=overrides)

@@ -1,0 +1,55 @@
+"""What all tests share: the library's Python, a light catalog of the tests' own, the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nemotron.libraries import environment
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def automodel_python() -> Path:
+    """The Python of the installed AutoModel library: what jobs run under."""
+    found = environment.find("automodel")
+    if found is None:
+        pytest.fail("the automodel library is not installed: `make setup`")
+    return found.python
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project folder that is also the working directory."""
+    folder = tmp_path / "project"
+    (folder / ".nemotron").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+Nemotron = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def nemotron(project: Path) -> Nemotron:
+    """Run the real command line in the project folder: `nemotron("steps", "list", env={…})`."""
+
+    def run(
+        *arguments: str, env: dict[str, str] | None = None, timeout: float = 120
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "nemotron", *arguments],
+            cwd=project,
+            env={**os.environ, "NO_COLOR": "1", **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    return run

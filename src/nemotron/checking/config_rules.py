@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from nemotron.catalog.manifest import Consumes, Parameter
-from nemotron.checking.known_keys import KnownKeys
+from nemotron.checking.known_keys import KnownKeys, Problem
 from nemotron.config.tree import MISSING, join_key, leaves
-from nemotron.diagnostic import Diagnostic, blocked, error, warning
-from nemotron.nearest import did_you_mean, nearest
+from nemotron.diagnostic import Diagnostic, blocked, error, note, warning
+from nemotron.nearest import did_you_mean
 from nemotron.planning.request import StepRequest
 
 _TYPES: dict[str, tuple[type[Any], ...]] = {
@@ -50,23 +50,23 @@ def missing_values(request: StepRequest) -> Iterator[Diagnostic]:
 
 
 def unknown_keys(request: StepRequest) -> Iterator[Diagnostic]:
-    """Keys that nothing reads: an error, or a warning where the reader takes further arguments."""
-    known = KnownKeys.of_step(request.step)
+    """Keys that nothing reads: an error, or a warning where the reader takes further ones."""
     document = request.config.document
-    for path in known.unknown(document.tree):
-        key, siblings = join_key(path), known.at(path[:-1])
-        near = nearest(str(path[-1]), siblings)
-        if known.is_open(path[:-1], document.tree):
-            if near and near[0] not in (document.get(path[:-1]) or {}):
-                yield warning(
-                    "NMT221",
-                    f"'{key}' is not a key that is known here",
-                    where=document.place(path),
-                    fix=f"did you mean '{near[0]}'?",
-                )
-            continue
-        fix = did_you_mean(str(path[-1]), siblings) or f"known here: {', '.join(sorted(siblings)[:12])}"
-        yield error("NMT204", f"unknown key '{key}'", where=document.place(path), fix=fix)
+    for found in KnownKeys.of_step(request.step).findings(document.tree):
+        key, where = join_key(found.path), document.place(found.path)
+        fix = f"did you mean '{found.instead}'?" if found.instead else ""
+        match found.problem:
+            case Problem.UNKNOWN:
+                fix = fix or f"known here: {', '.join(sorted(found.known)[:12])}"
+                yield error("NMT204", f"unknown key '{key}'", where=where, fix=fix)
+            case Problem.SLIP:
+                yield warning("NMT221", f"'{key}' is not a key that is known here", where=where, fix=fix)
+            case Problem.TARGET:
+                summary = f"{request.step.manifest.step.library} has no '{document.get(found.path)}'"
+                yield warning("NMT221", summary, where=where, fix=fix)
+            case Problem.UNREAD:
+                fix = f"set '{found.instead}' in its place" if found.instead else "it may be left out"
+                yield note("NMT226", f"the recipe does not read '{key}'", where=where, fix=fix)
 
 
 def parameter_limits(request: StepRequest) -> Iterator[Diagnostic]:

@@ -1,78 +1,139 @@
-"""Which keys a step's reader knows: of the manifest, of the shipped configs, of the library's schema.
+"""Which keys of a config its step reads: those of the manifest, and of the library's schema or the configs.
 
-Reads the step's configs and the schemas under `checking/schemas/`.
+Reads the step's shipped configs where its library has no schema, else the schema.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from nemotron.catalog.catalog import Step
-from nemotron.config.layers import RUN_KEYS, read_layers
+from nemotron.checking.library_schema import TARGET, LibrarySchema, Table, library_schema, slip_of
+from nemotron.config.layers import RUN_KEYS
 from nemotron.config.tree import KeyPath, split_key
+from nemotron.config.yaml_places import read_yaml
+from nemotron.nearest import nearest
 
-_SCHEMAS = Path(__file__).parent / "schemas"
-TARGET = "_target_"
+
+class Problem(StrEnum):
+    """What is wrong with a key, or with the name that it holds."""
+
+    UNKNOWN = "unknown"  # nothing reads the key
+    SLIP = "slip"  # the reader takes any key, but this one is almost a known one
+    UNREAD = "unread"  # the library's own files have the section, the recipe does not read it
+    TARGET = "target"  # the library has no class or function of this name
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One key at fault, what was meant or should be there in its place (if anything), what is known there."""
+
+    problem: Problem
+    path: KeyPath
+    instead: str = ""
+    known: frozenset[str] = frozenset()
 
 
 class KnownKeys:
-    """The tree of known keys of a step. A table is *open* where its reader takes any key."""
+    """The tree of known keys of a step."""
 
-    def __init__(self) -> None:
+    def __init__(self, schema: LibrarySchema | None = None) -> None:
+        self._schema = schema
         self._children: dict[KeyPath, set[str]] = {(): {"run", "defaults"}, ("run",): set(RUN_KEYS)}
-        self._anything: set[KeyPath] = set()
+        self._anything: set[KeyPath] = {("run", "env_vars")}
 
     @classmethod
     def of_step(cls, step: Step) -> KnownKeys:
-        known = cls()
+        """The keys of a step. A schema describes what torchrun starts: the library's own recipe."""
         manifest = step.manifest
-        for name in step.config_names():
-            known._add_tree(read_layers(step.config_folder / f"{name}.yaml").tree)
-        for port in (*manifest.consumes, *manifest.produces):
-            known._add(split_key(port.at))
+        schema = library_schema(manifest.step.library or "") if manifest.step.launch == "torchrun" else None
+        known = cls(schema)
+        for produced in manifest.produces:
+            known._add(split_key(produced.at))
+        for consumed in manifest.consumes:
+            known._add(split_key(consumed.at))
+            known._add(split_key(consumed.field_at or consumed.at))
+            for key in ("path", "weight") if consumed.many else ():
+                known._add((*split_key(consumed.at), 0, key))
         for parameter in manifest.parameters:
             path = split_key(parameter.key)
             known._add(path)
             if parameter.type in ("table", "list"):
-                known._anything.add(path)
-        schema = _SCHEMAS / f"{manifest.step.library}.json"
-        if schema.is_file() and manifest.step.launch == "torchrun":
-            for section, keys in json.loads(schema.read_text(encoding="utf-8"))["sections"].items():
-                for key in keys:
-                    known._add((*split_key(section), key))
+                known._anything.add(_generic(path))
+        if schema is None:
+            known._add_configs(step)
         return known
 
-    def at(self, path: KeyPath) -> set[str]:
-        """The keys known in the table at `path`."""
-        return self._children.get(_generic(path), set())
+    def findings(self, tree: dict[str, Any]) -> Iterator[Finding]:
+        """Every key at fault; below an unknown key nothing further is reported."""
+        if self._schema is None or self._schema.is_for(tree):
+            yield from self._in_table(tree, ())
+        else:
+            yield from self._wrong_targets(tree, ())
 
-    def is_open(self, path: KeyPath, tree: dict[str, Any]) -> bool:
-        """Whether the table is the argument list of a `_target_`, which may take more than we know."""
-        table: Any = tree
-        for part in path:
-            if not isinstance(table, dict | list):
-                return False
-            table = table[part]  # type: ignore[index]
-        return isinstance(table, dict) and TARGET in table
+    def at(self, path: KeyPath, table: dict[str, Any]) -> Table | None:
+        """What the table at `path` may hold; None where it may hold anything."""
+        own = frozenset(self._children.get(_generic(path), set()))
+        if self._schema is None:
+            return Table(own, open=TARGET in table) if own or TARGET in table else None
+        known = self._schema.table(path, table)
+        if known is not None:
+            return Table(known.keys | own, known.open)
+        return Table(own) if own and not self._is_the_librarys(path) else None
 
-    def unknown(self, tree: dict[str, Any], path: KeyPath = ()) -> Iterator[KeyPath]:
-        """The paths of the keys that are not known; below an unknown key nothing further is reported."""
-        for key, value in tree.items():
+    def _is_the_librarys(self, path: KeyPath) -> bool:
+        top = self._schema.table((), {}) if self._schema else None
+        return top is not None and top.knows(str(path[0]))
+
+    def _in_table(self, table: dict[str, Any], path: KeyPath) -> Iterator[Finding]:
+        known = self.at(path, table)
+        for key, value in table.items():
             here = (*path, key)
-            if key != TARGET and key not in self.at(path):
-                yield here
-            elif _generic(here) not in self._anything:
+            found = self._judge(key, here, known) if known is not None and key != TARGET else None
+            if found is not None:
+                yield found
+            yield from self._wrong_target(key, value, here)
+            if (found is None or found.problem is Problem.SLIP) and _generic(here) not in self._anything:
                 yield from self._below(value, here)
 
-    def _below(self, value: Any, path: KeyPath) -> Iterator[KeyPath]:
-        if isinstance(value, dict) and (self.at(path) or TARGET in value):
-            yield from self.unknown(value, path)
+    def _judge(self, key: str, path: KeyPath, known: Table) -> Finding | None:
+        if known.knows(key):
+            return None
+        if len(path) == 1 and self._schema is not None and key in self._schema.unread:
+            return Finding(Problem.UNREAD, path, self._schema.unread[key])
+        if known.open:
+            meant = slip_of(key, known.keys)
+            return Finding(Problem.SLIP, path, meant, known.keys) if meant else None
+        return Finding(Problem.UNKNOWN, path, (nearest(key, known.keys) or [""])[0], known.keys)
+
+    def _below(self, value: Any, path: KeyPath) -> Iterator[Finding]:
+        if isinstance(value, dict):
+            yield from self._in_table(value, path)
         elif isinstance(value, list):
             for index, item in enumerate(value):
                 yield from self._below(item, (*path, index))
+
+    def _wrong_target(self, key: str, value: Any, path: KeyPath) -> Iterator[Finding]:
+        """AutoModel looks up what `_target_` and every `*_fn` name while it loads its config."""
+        if self._schema is not None and isinstance(value, str) and (key == TARGET or key.endswith("_fn")):
+            meant = self._schema.nearest_target(value)
+            if meant is not None:
+                yield Finding(Problem.TARGET, path, meant)
+
+    def _wrong_targets(self, value: Any, path: KeyPath) -> Iterator[Finding]:
+        for key, item in value.items() if isinstance(value, dict) else ():
+            yield from self._wrong_target(key, item, (*path, key))
+            yield from self._wrong_targets(item, (*path, key))
+
+    def _add_configs(self, step: Step) -> None:
+        """A config that stands by itself says what may be given; one with `defaults:` only changes values."""
+        for name in step.config_names():
+            tree = read_yaml(step.config_folder / f"{name}.yaml").tree
+            if "defaults" not in tree:
+                self._add_tree(tree)
 
     def _add_tree(self, tree: Any, path: KeyPath = ()) -> None:
         if isinstance(tree, dict):

@@ -1,0 +1,128 @@
+"""What a training library's recipe reads: its sections, and the keywords of what a `_target_` may name.
+
+Reads the JSON under `checking/schemas/`, which `scripts/make_schemas.py` writes from the library's source.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from fnmatch import fnmatchcase
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from nemotron.config.tree import KeyPath
+from nemotron.nearest import nearest
+
+_SCHEMAS = Path(__file__).parent / "schemas"
+TARGET = "_target_"
+# A name this much like a known one is taken for a slip of it where any name may be right.
+_SLIP = 0.85
+_SLIP_OF_DOTTED_NAME = 0.95
+
+
+@dataclass(frozen=True)
+class Table:
+    """The keys that a table of the config may have; `open` where it may have others too."""
+
+    keys: frozenset[str] = frozenset()
+    open: bool = False
+
+    def knows(self, key: str) -> bool:
+        return key in self.keys or any(fnmatchcase(key, k) for k in self.keys if "*" in k)
+
+
+class LibrarySchema:
+    """The keys of one library: `sections` by their place in the config, `targets` by their dotted name."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self._data = data
+        self._targets: dict[str, dict[str, Any]] = data["targets"]
+        self._sections: dict[str, dict[str, Any]] = data["sections"]
+        self._patterns = [name for name in self._sections if "*" in name]
+
+    def is_for(self, tree: dict[str, Any]) -> bool:
+        """Whether the config is for a recipe that the sections describe: the library has others."""
+        recipe = tree.get("recipe")
+        name = recipe.get(TARGET) if isinstance(recipe, dict) else recipe
+        return name is None or _last(str(name)) in {_last(known) for known in self._data["recipes"]}
+
+    @cached_property
+    def unread(self) -> dict[str, str]:
+        """Sections of the library's own files that its recipe does not read → the key that does the same."""
+        return dict(self._sections[""]["unread"])
+
+    def table(self, path: KeyPath, table: dict[str, Any]) -> Table | None:
+        """What the table at `path` may hold; None where nothing is known of it."""
+        section = self._section(path)
+        if section is not None and not section["open"]:
+            return Table(frozenset(section["keys"]), open=_is_handed_on(section, table))
+        target = table.get(TARGET)
+        entry = self.target(target) if isinstance(target, str) else None
+        if section is None and target is None:
+            return None
+        keys = frozenset(section["keys"] if section else ())
+        return Table(keys | entry.keys, entry.open) if entry else Table(keys, open=True)
+
+    def target(self, name: str) -> Table | None:
+        """The keywords of a class or function; None when it is not listed."""
+        entry = self._targets.get(name)
+        if entry is not None and "same_as" in entry:
+            entry = self._targets[entry["same_as"]]
+        return Table(frozenset(entry["keys"]), entry["open"]) if entry is not None else None
+
+    def nearest_target(self, name: str) -> str | None:
+        """The target that was meant by a name that the library does not have.
+
+        None when the name is listed, or when it may well exist: not all of the library is listed.
+        """
+        package = self._data["recipes"][0].split(".")[0]
+        if name in self._targets or not name.startswith(f"{package}."):
+            return None
+        owner, _, attribute = name.rpartition(".")
+        if owner in self._targets:  # a method, perhaps an inherited one
+            methods = [_last(known) for known in self._targets if known.rpartition(".")[0] == owner]
+            found = slip_of(attribute, methods)
+            return f"{owner}.{found}" if found else None
+        if any(name.startswith(f"{module}.") for module in self._data["covered"]):
+            return (nearest(name, self._targets) or [""])[0]
+        return slip_of(name, self._targets, at_least=_SLIP_OF_DOTTED_NAME)
+
+    def _section(self, path: KeyPath) -> dict[str, Any] | None:
+        parts = ["*" if isinstance(part, int) else part for part in path]
+        name = ".".join(parts)
+        if name in self._sections:
+            return self._sections[name]
+        for pattern in self._patterns:
+            wanted = pattern.split(".")
+            if len(wanted) == len(parts) and all(map(fnmatchcase, parts, wanted)):
+                return self._sections[pattern]
+        return None
+
+
+@cache
+def library_schema(library: str) -> LibrarySchema | None:
+    """The schema of a library, when there is one."""
+    file = _SCHEMAS / f"{library}.json"
+    return LibrarySchema(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+
+
+def slip_of(name: str, known: Iterable[str], *, at_least: float = _SLIP) -> str | None:
+    """The known name that `name` is almost the same as, if any."""
+    for found in nearest(name, known):
+        if SequenceMatcher(None, found, name).ratio() >= at_least:
+            return found
+    return None
+
+
+def _is_handed_on(section: dict[str, Any], table: dict[str, Any]) -> bool:
+    """Whether the table goes, by a dotted path in it, to a class of the user's own."""
+    factory = section.get("factory")
+    return factory is not None and "." in str(table.get(factory, ""))
+
+
+def _last(dotted: str) -> str:
+    return dotted.rpartition(".")[2]

@@ -60,7 +60,7 @@ def is_unknown(value: FactValue) -> bool:
 
 
 def input_digest(path: Path) -> str:
-    """What an input is called in a key: the digest of its record while its files fit it, else of its content."""
+    """What stands for an input in a key: its record's digest while the files fit it, else their own."""
     record = read_record(path)
     if record is not None:
         folder = path.parent if path.is_file() and record_path(path.parent).exists() else path

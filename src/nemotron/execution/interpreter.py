@@ -12,7 +12,7 @@ from nemotron.libraries import environment, spec
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python program, what stands for its packages in a key, and what its jobs need in their environment."""
+    """A Python program, what stands for its packages in a key, and the variables that its jobs need."""
 
     python: Path
     digest: str

@@ -89,7 +89,7 @@ def _base_folder(config: dict[str, Any]) -> Path | None:
 
 
 def _keep_tokenizer(target: Path, base: Path | None, config: dict[str, Any]) -> None:
-    """Copy the base's tokenizer files byte for byte: what transformers 5 writes, transformers 4 cannot load."""
+    """Copy the base's tokenizer files byte for byte: transformers 4 cannot load those that 5 writes."""
     if base is None or not any((base / name).is_file() for name in TOKENIZER_FILES):
         return
     for name in TOKENIZER_FILES:

@@ -28,7 +28,7 @@ def stand_in_for_cuda() -> bool:
         setattr(torch.cuda, name, _nothing)
     for name in ("max_memory_allocated", "memory_allocated", "current_device"):
         setattr(torch.cuda, name, _zero)
-    torch.cuda.get_rng_state_all = lambda: []
+    torch.cuda.get_rng_state_all = list
     _build_models_on_cpu(torch.device("cpu"))
     return True
 

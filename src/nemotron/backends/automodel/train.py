@@ -19,7 +19,7 @@ _SPLITS = ("train", "valid", "validation", "test")
 
 
 def main(job: Job) -> list[Output]:
-    """Train as the config says. Ends with status 143, and no outputs, when TERM stopped the training early."""
+    """Train as the config says. Exits with 143, and no outputs, when TERM stopped the training early."""
     cpu.prepare_environment()
     config = _recipe_config(job.config)
     recipe = _build(job, config)

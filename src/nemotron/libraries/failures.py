@@ -62,6 +62,8 @@ _BY_ERRNO = {
     errno.EDQUOT: NO_ROOM,
     errno.EACCES: NOT_WRITABLE,
     errno.EROFS: NOT_WRITABLE,
+    errno.ENOTDIR: NOT_WRITABLE,
+    errno.EEXIST: NOT_WRITABLE,
 }
 
 

@@ -71,7 +71,7 @@ def _usable(commands: Commands, library: Library, wanted: Wanted) -> Environment
     environment = read(folder_of(library), library)
     if environment is None:
         return None
-    if environment.cuda is None and torch_build.wants_cuda(wanted):
+    if environment.cuda is None and torch_build.wants_cuda(wanted, driver=torch_build.nvidia_gpu()):
         commands.report(f"torch {environment.torch} cannot use a GPU: making the environment anew")
         return None
     try:

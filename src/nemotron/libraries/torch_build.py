@@ -77,15 +77,18 @@ def nvidia_gpu() -> bool:
     return answer.returncode == 0 and "GPU " in answer.stdout
 
 
-def wants_cuda(wanted: Wanted) -> bool:
+def wants_cuda(wanted: Wanted, *, driver: bool) -> bool:
     """Whether a CUDA build is what to look for. $UV_TORCH_BACKEND overrules what the machine has."""
     if wanted == "auto":
-        return not os.environ.get("UV_TORCH_BACKEND") and nvidia_gpu()
+        return driver and not os.environ.get("UV_TORCH_BACKEND")
     return wanted == "cuda"
 
 
-def candidates(version: str, *, cuda: bool, find_links: Sequence[str]) -> list[Candidate]:
-    """The builds to try, best first. $UV_TORCH_BACKEND, uv's own setting, decides before all else."""
+def candidates(version: str, *, cuda: bool, driver: bool, find_links: Sequence[str]) -> list[Candidate]:
+    """The builds to try, best first. $UV_TORCH_BACKEND, uv's own setting, decides before all else.
+
+    A CUDA build is also made where no driver says which CUDA it knows: on the login node of a cluster.
+    """
     any_build = f"torch=={version}"
     with_cuda = f"{any_build},!={version}+cpu"
     chosen = os.environ.get("UV_TORCH_BACKEND")
@@ -93,11 +96,9 @@ def candidates(version: str, *, cuda: bool, find_links: Sequence[str]) -> list[C
     if chosen:
         first = [Candidate(f"UV_TORCH_BACKEND={chosen}", any_build, ("--torch-backend", chosen))]
     if cuda:
-        return [
-            *first,
-            Candidate("the CUDA build for this driver", with_cuda, ("--torch-backend", "auto")),
-            Candidate("the index's default build, with CUDA", with_cuda),
-        ]
+        for_driver = Candidate("the CUDA build for this driver", with_cuda, ("--torch-backend", "auto"))
+        default = Candidate("the index's default build, with CUDA", with_cuda)
+        return [*first, for_driver, default] if driver else [*first, default]
     local = [Candidate("a CPU wheel from find-links", f"{any_build}+cpu")] if find_links else []
     return [
         *first,
@@ -111,9 +112,10 @@ def choose(
     commands: Commands, uv: Path, library: Library, python: Path, wanted: Wanted, find_links: Sequence[str]
 ) -> TorchBuild:
     """The first candidate that can be had for `python`; NoTorch when there is none."""
-    version, cuda = library.description.torch.version, wants_cuda(wanted)
+    version, driver = library.description.torch.version, nvidia_gpu()
+    cuda = wants_cuda(wanted, driver=driver)
     last = CommandFailed([str(uv)], 1, "")
-    for candidate in candidates(version, cuda=cuda, find_links=find_links):
+    for candidate in candidates(version, cuda=cuda, driver=driver, find_links=find_links):
         try:
             return _resolve(commands, uv, library, python, candidate, find_links)
         except CommandFailed as problem:
@@ -146,38 +148,56 @@ def _resolve(
     commands.run(argv, "looking for a build of torch", quiet=True)
     packages = tomllib.loads(found.read_text(encoding="utf-8"))["packages"]
     locked = {_normal(name) for name in _NAME.findall(library.lock.read_text(encoding="utf-8"))}
-    files = {p["name"]: _file(p, folder) for p in packages if p["name"] not in locked}
-    missing = [name for name, (_, digest) in files.items() if not digest]
-    if missing:
+    wheels = [_Wheel.of(p, folder) for p in packages if p["name"] not in locked]
+    if missing := [wheel.package for wheel in wheels if not wheel.sha256]:
         raise CommandFailed(argv, 1, f"no wheel with a digest fits for {', '.join(missing)}")
-    versions = {p["name"]: p["version"] for p in packages}
+    torch = next(wheel for wheel in wheels if wheel.package == "torch")
     return TorchBuild(
-        version=versions["torch"],
-        wheel=files["torch"][0],
-        sha256=files["torch"][1],
+        version=torch.version,
+        wheel=unquote(torch.url).rpartition("/")[2],
+        sha256=torch.sha256,
         why=candidate.why,
         options=candidate.options,
-        requirements=tuple(
-            f"{name}=={versions[name]} --hash=sha256:{digest}" for name, (_, digest) in files.items()
-        ),
+        requirements=tuple(wheel.requirement() for wheel in wheels),
     )
 
 
-def _file(package: dict[str, Any], folder: Path) -> tuple[str, str]:
-    """The name and sha256 of the wheel of a package that fits; empty strings when none is stated.
+@dataclass(frozen=True)
+class _Wheel:
+    """The one file of a package that fits; `url` and `sha256` are empty where uv states none."""
 
-    uv leaves the digest of a file on this disk to its reader, in some versions.
-    """
-    for wheel in package.get("wheels", []):
-        place = wheel.get("url") or wheel["path"]
-        parts = urlsplit(place)
-        local = folder / unquote(parts.path)
+    package: str
+    version: str
+    url: str
+    sha256: str
+
+    @classmethod
+    def of(cls, package: dict[str, Any], folder: Path) -> _Wheel:
+        """Read a package of a pylock file that lies in `folder`.
+
+        Some versions of uv leave the digest of a file on this disk to its reader.
+        """
+        name, version = package["name"], package["version"]
+        if not package.get("wheels"):
+            return cls(name, version, "", "")
+        wheel = package["wheels"][0]
+        url = wheel.get("url") or (folder / wheel["path"]).resolve().as_uri()
         digest = wheel["hashes"].get("sha256", "")
-        if not digest and parts.scheme in ("", "file") and local.is_file():
+        local = Path(unquote(urlsplit(url).path))
+        if not digest and url.startswith("file:") and local.is_file():
             with open(local, "rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        return unquote(parts.path).rpartition("/")[2], digest
-    return "", ""
+        return cls(name, version, url, digest)
+
+    def requirement(self) -> str:
+        """A line of a requirements file that only this file meets.
+
+        `torch==2.13.0` is met by 2.13.0+cpu too, and uv would prefer it: torch then names its file.
+        """
+        pinned = f"{self.package}=={self.version}"
+        if self.package == "torch" and "+" not in self.version:
+            pinned = f"{self.package} @ {self.url}"
+        return f"{pinned} --hash=sha256:{self.sha256}"
 
 
 def _normal(name: str) -> str:

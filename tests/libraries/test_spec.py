@@ -1,0 +1,85 @@
+"""Libraries as their files describe them."""
+
+from __future__ import annotations
+
+import pytest
+
+from nemotron.diagnostic import Failure
+from nemotron.libraries.spec import load, names
+
+
+def _code(failure: pytest.ExceptionInfo[Failure]) -> str:
+    return failure.value.diagnostics[0].code
+
+
+def test_the_shipped_and_a_teams_own_libraries_are_found(tiny):
+    assert {"automodel", "tiny"} <= set(names())
+    assert load("tiny").description.summary == "A tiny library"
+
+
+def test_an_unknown_library_suggests_the_nearest(tiny):
+    with pytest.raises(Failure) as failure:
+        load("automodl")
+
+    assert _code(failure) == "NMT607"
+    assert "automodel" in failure.value.diagnostics[0].fix
+
+
+def test_the_digest_changes_with_the_lock_and_with_torch_only(tiny):
+    first = load("tiny").lock_digest
+    description = tiny.locks / "tiny.toml"
+    description.write_text(description.read_text().replace("A tiny library", "Another summary"))
+    assert load("tiny").lock_digest == first
+
+    description.write_text(description.read_text().replace("9.9.9", "9.9.8"))
+    with_other_torch = load("tiny").lock_digest
+    tiny.write_lock("1" * 64)
+
+    assert len({first, with_other_torch, load("tiny").lock_digest}) == 3
+
+
+def test_a_python_that_the_library_does_not_run_on_is_replaced_by_its_newest(tiny):
+    tiny.write_description(pythons=["3.98", "3.99"])
+
+    assert load("tiny").python == "3.99"
+
+
+def test_a_missing_lock_names_the_command_that_makes_it(tiny):
+    (tiny.locks / "tiny.txt").unlink()
+
+    with pytest.raises(Failure) as failure:
+        load("tiny")
+
+    assert _code(failure) == "NMT608"
+    assert "locks/compile" in failure.value.diagnostics[0].fix
+
+
+def test_two_libraries_of_one_name_are_an_error_that_names_both(tiny):
+    (tiny.locks / "automodel.toml").write_text((tiny.locks / "tiny.toml").read_text())
+
+    with pytest.raises(Failure) as failure:
+        names()
+
+    (problem,) = failure.value.diagnostics
+    assert problem.code == "NMT608"
+    assert problem.where.file == str(tiny.locks / "automodel.toml")
+    assert problem.related[0].place.file.endswith("automodel.toml")
+
+
+def test_a_folder_of_libraries_that_is_not_there(tiny, monkeypatch):
+    monkeypatch.setenv("NEMOTRON_LOCKS_PATH", str(tiny.folder / "nowhere"))
+
+    with pytest.raises(Failure) as failure:
+        names()
+
+    assert _code(failure) == "NMT608"
+
+
+def test_an_unknown_key_in_a_description_has_a_place(tiny):
+    description = tiny.locks / "tiny.toml"
+    description.write_text(description.read_text() + "versoin = '1'\n")
+
+    with pytest.raises(Failure) as failure:
+        load("tiny")
+
+    assert failure.value.diagnostics[0].where.line == len(description.read_text().splitlines())

@@ -10,12 +10,15 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nemotron.catalog.manifest import Consumes, Manifest, Produces
-from nemotron.catalog.toml_model import read_toml
-from nemotron.catalog.types import Types, TypesFile
+from nemotron.catalog.summary import StepSummary, config_names, read_summary
 from nemotron.diagnostic import Diagnostic, Failure, Place, Related, error
 from nemotron.nearest import nearest
+
+if TYPE_CHECKING:
+    from nemotron.catalog.manifest import Consumes, Manifest, Produces
+    from nemotron.catalog.types import Types
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _SKIPPED = {"patterns", "config", "__pycache__"}
@@ -47,8 +50,7 @@ class Step:
 
     def config_names(self) -> list[str]:
         """The names that `-c` takes, `default` first."""
-        names = sorted(path.stem for path in self.config_folder.glob("*.yaml"))
-        return sorted(names, key=lambda name: name != "default")
+        return config_names(self.config_folder)
 
     def consumes(self, port: str) -> Consumes:
         return next(p for p in self.manifest.consumes if p.name == port)
@@ -82,6 +84,9 @@ class Catalog:
     @cached_property
     def types(self) -> Types:
         """Every root's types.toml together; a later root may add types, not change one."""
+        from nemotron.catalog.toml_model import read_toml
+        from nemotron.catalog.types import Types, TypesFile
+
         merged = TypesFile()
         source = self.roots[0] / "types.toml"
         for root in self.roots:
@@ -106,6 +111,21 @@ class Catalog:
             except Failure as failure:
                 problems.extend(failure.diagnostics)
         return steps, problems
+
+    def summaries(self) -> tuple[list[StepSummary], list[Diagnostic]]:
+        """What a listing says of every step, and what is wrong with those that cannot be listed."""
+        summaries: list[StepSummary] = []
+        problems: list[Diagnostic] = []
+        for identity, folder in self.folders.items():
+            summary = read_summary(identity, folder)
+            if summary is not None:
+                summaries.append(summary)
+                continue
+            try:
+                self.step(identity)
+            except Failure as failure:
+                problems.extend(failure.diagnostics)
+        return summaries, problems
 
     def find(self, name: str) -> Step:
         """The step that `name` means: an id or an unambiguous tail of one. Failure NMT110 or NMT111."""
@@ -165,6 +185,9 @@ def _manifests(root: Path) -> list[Path]:
 
 
 def _read_step(identity: str, folder: Path) -> Step:
+    from nemotron.catalog.manifest import Manifest
+    from nemotron.catalog.toml_model import read_toml
+
     file = folder / "step.toml"
     manifest = read_toml(file, Manifest)
     if manifest.step.id != identity:

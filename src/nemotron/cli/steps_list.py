@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated
 
 import typer
 
-from nemotron.catalog.catalog import Catalog, Step, default_catalog
+from nemotron.catalog.catalog import Catalog, default_catalog
+from nemotron.catalog.summary import StepSummary
 from nemotron.cli import complete
 from nemotron.cli.output import print_diagnostics, print_json, shorten, width
 from nemotron.nearest import did_you_mean
@@ -39,7 +41,7 @@ def command(
     its parent type.
     """
     catalog = default_catalog()
-    every, problems = catalog.steps()
+    every, problems = catalog.summaries()
     wanted = {
         "category": category,
         "consumes": consumes,
@@ -60,29 +62,30 @@ def command(
         _print_table(found)
 
 
-def _fits(catalog: Catalog, step: Step, name: str, value: str) -> bool:
-    manifest, types = step.manifest, catalog.types
+def _fits(catalog: Catalog, step: StepSummary, name: str, value: str) -> bool:
     match name:
         case "category":
             return step.category == value
         case "consumes":
-            return value in types and any(types.accepts(p.type, value) for p in manifest.consumes)
+            types = catalog.types
+            return value in types and any(types.accepts(p.type, value) for p in step.consumes)
         case "produces":
-            return value in types and any(types.accepts(value, p.type) for p in manifest.produces)
+            types = catalog.types
+            return value in types and any(types.accepts(value, p.type) for p in step.produces)
         case "tag":
-            return value in manifest.step.tags
+            return value in step.tags
         case _:
-            return manifest.step.library == value
+            return step.library == value
 
 
-def _hints(catalog: Catalog, steps: list[Step], wanted: dict[str, str]) -> list[str]:
+def _hints(catalog: Catalog, steps: list[StepSummary], wanted: dict[str, str]) -> list[str]:
     """For each filter that no step meets by itself, the nearest value that one does."""
     known = {
         "category": {s.category for s in steps},
-        "consumes": {p.type for s in steps for p in s.manifest.consumes},
-        "produces": {p.type for s in steps for p in s.manifest.produces},
-        "tag": {t for s in steps for t in s.manifest.step.tags},
-        "library": {s.manifest.step.library or "" for s in steps},
+        "consumes": {p.type for s in steps for p in s.consumes},
+        "produces": {p.type for s in steps for p in s.produces},
+        "tag": {t for s in steps for t in s.tags},
+        "library": {s.library or "" for s in steps},
     }
     hints = []
     for name, value in wanted.items():
@@ -93,33 +96,23 @@ def _hints(catalog: Catalog, steps: list[Step], wanted: dict[str, str]) -> list[
     return hints or ["Each filter matches some step, but no step matches all of them."]
 
 
-def _print_table(steps: list[Step]) -> None:
+def _print_table(steps: list[StepSummary]) -> None:
     first = max(len(step.id) for step in steps) + 2
     for step in steps:
-        print(f"{step.id:<{first}}{shorten(step.manifest.step.summary, width() - first)}")
+        print(f"{step.id:<{first}}{shorten(step.summary, width() - first)}")
 
 
-def _print_tree(steps: list[Step]) -> None:
+def _print_tree(steps: list[StepSummary]) -> None:
     category = None
     for step in steps:
         if step.category != category:
             category = step.category
             print(category)
-        print(f"  {step.id.split('/', 1)[1]}: {shorten(step.manifest.step.summary, width() - 6)}")
-        takes = ", ".join(p.type + ("" if p.required else "?") for p in step.manifest.consumes) or "nothing"
-        makes = ", ".join(p.type for p in step.manifest.produces) or "nothing"
+        print(f"  {step.id.split('/', 1)[1]}: {shorten(step.summary, width() - 6)}")
+        takes = ", ".join(p.type + ("" if p.required else "?") for p in step.consumes) or "nothing"
+        makes = ", ".join(p.type for p in step.produces) or "nothing"
         print(f"    {takes} → {makes}")
 
 
-def _as_dict(step: Step) -> dict[str, object]:
-    manifest = step.manifest
-    return {
-        "id": step.id,
-        "name": manifest.step.name,
-        "summary": manifest.step.summary,
-        "library": manifest.step.library,
-        "tags": list(manifest.step.tags),
-        "consumes": [{"name": p.name, "type": p.type, "required": p.required} for p in manifest.consumes],
-        "produces": [{"name": p.name, "type": p.type} for p in manifest.produces],
-        "configs": step.config_names(),
-    }
+def _as_dict(step: StepSummary) -> dict[str, object]:
+    return dataclasses.asdict(step)

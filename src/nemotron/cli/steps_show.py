@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nemotron.catalog.catalog import Step, default_catalog
-from nemotron.catalog.manifest import FactRule, Parameter
 from nemotron.cli import complete
 from nemotron.cli.output import print_json, short_path, width
+
+if TYPE_CHECKING:
+    from nemotron.catalog.manifest import FactRule, Parameter
 
 EXAMPLES = "Examples: `nemotron steps show sft/automodel` · `nemotron steps show model_eval --json`"
 

@@ -1,13 +1,15 @@
 """Where a library's environment is, and whether it is whole. Reads small files; starts nothing.
 
 An environment is a virtual environment with a `library.json` in it. It is built elsewhere and renamed into
-place, so a folder of the right name that holds the marker is complete.
+place, so a folder of the right name that holds the marker is complete. Where the library comes with the
+machine instead (a container, a cluster's module), `NEMOTRON_<LIBRARY>_PYTHON` names the Python that has it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,11 +38,12 @@ class Environment:
     cuda: str | None
     created: str
     packages: dict[str, str]
+    program: Path | None = None
 
     @property
     def python(self) -> Path:
         """The interpreter to start jobs with."""
-        return python_of(self.folder)
+        return self.program or python_of(self.folder)
 
     def variables(self) -> dict[str, str]:
         """What a job's process needs in its environment: the programs of the library's packages on PATH.
@@ -58,7 +61,7 @@ def find(name: str) -> Environment | None:
     when there is no such library.
     """
     library = load(name)
-    return read(folder_of(library), library)
+    return _outside(library) or read(folder_of(library), library)
 
 
 def require(name: str, *, gpus: bool = False) -> Environment:
@@ -120,6 +123,31 @@ def left_over(library: Library) -> list[Path]:
     used = folder_of(library)
     found = root().glob(f"{library.name}-????????????-py*")
     return sorted(folder for folder in found if folder != used and (folder / MARKER).is_file())
+
+
+def _outside(library: Library) -> Environment | None:
+    """The Python that `NEMOTRON_<LIBRARY>_PYTHON` names; Failure NMT609 when it is not there."""
+    variable = f"NEMOTRON_{library.name.upper().replace('-', '_')}_PYTHON"
+    named = os.environ.get(variable)
+    if not named:
+        return None
+    found = shutil.which(named)
+    if found is None:
+        raise Failure(
+            blocked("NMT609", f"{variable} names {named}, which is not there", fix=f"correct or unset {variable}")
+        )
+    program = Path(found).absolute()
+    return Environment(
+        name=library.name,
+        folder=program.parent,
+        lock_digest=f"outside:{program}",
+        python_version="of its own",
+        torch="of its own",
+        cuda="of its own",
+        created="",
+        packages={},
+        program=program,
+    )
 
 
 def _read_marker(file: Path) -> dict[str, Any]:

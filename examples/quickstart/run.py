@@ -1,0 +1,135 @@
+"""The quick start: a small model learns Python's standard library, through the same commands that you use.
+
+    uv run python examples/quickstart/run.py [OUTPUT]
+
+Makes the data and the base model in OUTPUT (default output/quickstart), runs the steps one after another
+through `nemotron steps run`, and ends with a table. Run again, it skips what is finished.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).resolve().parent
+ROWS = {
+    "base": "base, random weights",
+    "sft": "pretrained, then SFT",
+    "merged": "pretrained, then LoRA, merged",
+}
+
+
+class QuickStart:
+    """Runs steps through the command line and remembers what they made."""
+
+    def __init__(self, output: Path) -> None:
+        self.output = output
+        self.environment = {**os.environ, "NEMOTRON_QUICKSTART": str(output)}
+        self.seconds: dict[str, float] = {}
+
+    def nemotron(self, *arguments: str) -> dict[str, Any]:
+        """Run a command with --json; its document. Ends the quick start when the command fails."""
+        argv = [sys.executable, "-m", "nemotron", *arguments, "--json"]
+        done = subprocess.run(argv, env=self.environment, stdout=subprocess.PIPE, text=True)
+        if done.returncode:
+            sys.exit(done.returncode)
+        document: dict[str, Any] = json.loads(done.stdout)
+        return document
+
+    def make_data(self) -> None:
+        """The data, the tokenizer, the base model and the evaluation tasks."""
+        began = time.monotonic()
+        libraries = self.nemotron("library", "list")["libraries"]
+        folder = next(library["folder"] for library in libraries if library["name"] == "automodel")
+        made = subprocess.run([f"{folder}/bin/python", str(HERE / "make_data.py"), str(self.output)])
+        if made.returncode:
+            sys.exit(made.returncode)
+        self.seconds["make_data"] = time.monotonic() - began
+
+    def step(self, title: str, step: str, *overrides: str) -> Path:
+        """Run one step with its tiny config; the folder of the artifact that it made."""
+        print(f"\n── {title} " + "─" * max(0, 76 - len(title)), file=sys.stderr, flush=True)
+        began = time.monotonic()
+        told = self.nemotron("steps", "run", step, "-c", "tiny", "--quiet", *overrides)
+        self.seconds[title] = time.monotonic() - began
+        return Path(told["artifacts"][0]["path"])
+
+
+def run(output: Path) -> dict[str, Any]:
+    """All steps; the results as they are written to results.json."""
+    quick = QuickStart(output)
+    quick.make_data()
+    text = quick.step("tokenise the text", "data_prep/pretrain_prep")
+    pretrained = quick.step("pretrain", "pretrain/automodel", f"dataset.paths={text}")
+    models = {"base": output / "model"}
+    models["sft"] = quick.step(
+        "fine-tune", "sft/automodel", f"model.pretrained_model_name_or_path={pretrained}"
+    )
+    adapter = quick.step(
+        "train an adapter", "peft/automodel", f"model.pretrained_model_name_or_path={pretrained}"
+    )
+    models["merged"] = quick.step(
+        "merge the adapter", "convert/merge_lora", f"lora_checkpoint={adapter}", f"base_hf_path={pretrained}"
+    )
+    scores = {
+        name: read_scores(quick.step(f"evaluate {ROWS[name]}", "eval/model_eval", f"model.path={folder}"))
+        for name, folder in models.items()
+    }
+    return {
+        "models": {name: {"path": str(models[name]), **scores[name]} for name in models},
+        "pretrained": str(pretrained),
+        "adapter": str(adapter),
+        "seconds": {name: round(value, 1) for name, value in quick.seconds.items()},
+    }
+
+
+def read_scores(folder: Path) -> dict[str, float]:
+    """The table's numbers out of an eval_results artifact."""
+    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))["results"]
+    by_name = {(entry["task"], entry["metric"]): entry["value"] for entry in results}
+    return {
+        "loss": by_name["stdlib_chat", "loss"],
+        "perplexity": by_name["stdlib_chat", "perplexity"],
+        "accuracy": by_name["stdlib_choice", "acc"],
+    }
+
+
+def table(results: dict[str, Any]) -> Table:
+    """What the quick start ends with."""
+    drawn = Table(title="Held-out modules of the standard library")
+    drawn.add_column("model")
+    for name in ("loss (nats/token)", "perplexity", "accuracy (1 of 4)"):
+        drawn.add_column(name, justify="right")
+    for name, model in results["models"].items():
+        drawn.add_row(
+            ROWS[name], f"{model['loss']:.3f}", f"{model['perplexity']:,.1f}", f"{model['accuracy']:.1%}"
+        )
+    return drawn
+
+
+def main() -> None:
+    began = time.monotonic()
+    output = Path(sys.argv[1] if len(sys.argv) > 1 else "output/quickstart").absolute()
+    results = run(output)
+    results["seconds"]["all"] = round(time.monotonic() - began, 1)
+    (output / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    console = Console()
+    console.print()
+    console.print(table(results))
+    base, sft = results["models"]["base"]["loss"], results["models"]["sft"]["loss"]
+    console.print(f"The held-out loss fell by {1 - sft / base:.0%} in {results['seconds']['all']:.0f} s.")
+    for name, model in results["models"].items():
+        path = os.path.relpath(model["path"])
+        console.print(f"  {name:<7} {path}", soft_wrap=True, highlight=False)
+
+
+if __name__ == "__main__":
+    main()

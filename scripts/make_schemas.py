@@ -39,12 +39,15 @@ class Section:
 
     Open: the keys are those of the table's own `_target_`, or are passed on to something that takes any.
     `factory` names a key whose value, as a dotted path, hands the table to a class of the user's own.
+    `choice` is a key and its default; `choices` the literal that maps its values to what takes further keys.
     """
 
     passed_to: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     open: bool = False
     factory: str | None = None
+    choice: tuple[str, str] = ("", "")
+    choices: tuple[str, str] = ("", "")
 
 
 _DATASET = Section(also=("tokenizer",), open=True)
@@ -61,8 +64,9 @@ SECTIONS = {
     "dataset": _DATASET,
     "dataset.tokenizer": _TOKENIZER,
     "distributed": Section(
-        tuple(f"{DISTRIBUTED}.config.{name}" for name in ("FSDP2Config", "MegatronFSDPConfig", "DDPConfig")),
-        ("strategy", "pipeline", "moe"),
+        also=("activation_checkpointing", "moe", "pipeline", "strategy"),
+        choice=("strategy", "fsdp2"),
+        choices=(f"{DISTRIBUTED}.config", "_STRATEGY_MAP"),
     ),
     "distributed.moe": Section((f"{DISTRIBUTED}.config.MoEParallelizerConfig",)),
     "distributed.mp_policy": Section(("torch.distributed.fsdp.MixedPrecisionPolicy",), open=True),
@@ -113,8 +117,8 @@ SECTIONS = {
 }
 DATALOADERS = ("dataloader", "validation_dataloader")
 
-# Sections of the library's own files that this recipe does not read, and the key that does the same.
-UNREAD = {"benchmark": "", "ci": "", "nemo_run": "", "rng": "seed", "skypilot": ""}
+# Sections of the library's own files that this recipe does not read, and the keys that do the same.
+UNREAD: dict[str, list[str]] = {"benchmark": [], "ci": [], "nemo_run": [], "rng": ["seed"], "skypilot": []}
 
 # Modules whose public classes and factories are all listed: a target below them that is not is a mistake.
 COVERED = (
@@ -224,7 +228,16 @@ def render(schema: dict[str, Any]) -> str:
 def _section(sources: Sources, section: Section) -> dict[str, Any]:
     keys = set(section.also).union(*(sources.signature(name).keys for name in section.passed_to))
     entry: dict[str, Any] = {"keys": keys, "open": section.open}
-    return {**entry, "factory": section.factory} if section.factory else entry
+    if section.factory:
+        entry["factory"] = section.factory
+    if section.choice[0]:
+        module = section.choices[0]
+        taken_by = {
+            value: sorted(sources.signature(f"{module}.{name}").keys - keys)
+            for value, name in _mapping(sources, *section.choices).items()
+        }
+        entry["choice"] = {"key": section.choice[0], "default": section.choice[1], "keys": taken_by}
+    return entry
 
 
 def _dataloader_keys(sources: Sources) -> set[str]:

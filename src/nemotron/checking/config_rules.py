@@ -52,20 +52,26 @@ def missing_values(request: StepRequest) -> Iterator[Diagnostic]:
 def unknown_keys(request: StepRequest) -> Iterator[Diagnostic]:
     """Keys that nothing reads: an error, or a warning where the reader takes further ones."""
     document = request.config.document
+    library = request.step.manifest.step.library
     for found in KnownKeys.of_step(request.step).findings(document.tree):
         key, where = join_key(found.path), document.place(found.path)
-        fix = f"did you mean '{found.instead}'?" if found.instead else ""
+        instead = " or ".join(f"'{name}'" for name in found.instead)
+        fix = f"did you mean {instead}?" if instead else ""
         match found.problem:
+            case Problem.UNKNOWN if found.because:
+                summary = f"'{key}' may not be given with {found.because}"
+                yield error("NMT204", summary, where=where, fix=f"~{key} takes it out")
             case Problem.UNKNOWN:
                 fix = fix or f"known here: {', '.join(sorted(found.known)[:12])}"
                 yield error("NMT204", f"unknown key '{key}'", where=where, fix=fix)
             case Problem.SLIP:
                 yield warning("NMT221", f"'{key}' is not a key that is known here", where=where, fix=fix)
             case Problem.TARGET:
-                summary = f"{request.step.manifest.step.library} has no '{document.get(found.path)}'"
-                yield warning("NMT221", summary, where=where, fix=fix)
+                yield warning(
+                    "NMT221", f"{library} has no '{document.get(found.path)}'", where=where, fix=fix
+                )
             case Problem.UNREAD:
-                fix = f"set '{found.instead}' in its place" if found.instead else "it may be left out"
+                fix = f"set {instead} in its place" if instead else "it may be left out"
                 yield note("NMT226", f"the recipe does not read '{key}'", where=where, fix=fix)
 
 

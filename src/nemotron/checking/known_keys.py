@@ -6,7 +6,7 @@ Reads the step's shipped configs where its library has no schema, else the schem
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -29,12 +29,16 @@ class Problem(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One key at fault, what was meant or should be there in its place (if anything), what is known there."""
+    """One key at fault; `instead` are the names that may have been meant, `known` the keys of its table.
+
+    `because` is another key of the table and its value, which rule this one out.
+    """
 
     problem: Problem
     path: KeyPath
-    instead: str = ""
+    instead: tuple[str, ...] = ()
     known: frozenset[str] = frozenset()
+    because: str = ""
 
 
 class KnownKeys:
@@ -81,7 +85,7 @@ class KnownKeys:
             return Table(own, open=TARGET in table) if own or TARGET in table else None
         known = self._schema.table(path, table)
         if known is not None:
-            return Table(known.keys | own, known.open)
+            return replace(known, keys=known.keys | (own - known.refused))
         return Table(own) if own and not self._is_the_librarys(path) else None
 
     def _is_the_librarys(self, path: KeyPath) -> bool:
@@ -106,8 +110,11 @@ class KnownKeys:
             return Finding(Problem.UNREAD, path, self._schema.unread[key])
         if known.open:
             meant = slip_of(key, known.keys)
-            return Finding(Problem.SLIP, path, meant, known.keys) if meant else None
-        return Finding(Problem.UNKNOWN, path, (nearest(key, known.keys) or [""])[0], known.keys)
+            return Finding(Problem.SLIP, path, (meant,), known.keys) if meant else None
+        if key in known.refused:
+            return Finding(Problem.UNKNOWN, path, known=known.keys, because=known.because)
+        close = nearest(key, known.keys) or sorted(k for k in known.keys if k.startswith(f"{key}_"))
+        return Finding(Problem.UNKNOWN, path, tuple(close), known.keys)
 
     def _below(self, value: Any, path: KeyPath) -> Iterator[Finding]:
         if isinstance(value, dict):
@@ -121,7 +128,7 @@ class KnownKeys:
         if self._schema is not None and isinstance(value, str) and (key == TARGET or key.endswith("_fn")):
             meant = self._schema.nearest_target(value)
             if meant is not None:
-                yield Finding(Problem.TARGET, path, meant)
+                yield Finding(Problem.TARGET, path, (meant,) if meant else ())
 
     def _wrong_targets(self, value: Any, path: KeyPath) -> Iterator[Finding]:
         for key, item in value.items() if isinstance(value, dict) else ():

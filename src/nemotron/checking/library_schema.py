@@ -19,17 +19,23 @@ from nemotron.nearest import nearest
 
 _SCHEMAS = Path(__file__).parent / "schemas"
 TARGET = "_target_"
-# A name this much like a known one is taken for a slip of it where any name may be right.
+# Where any name may be right, one this much like a known one is taken for a slip of it.
 _SLIP = 0.85
+_SLIP_OF_PART = 0.6
 _SLIP_OF_DOTTED_NAME = 0.95
 
 
 @dataclass(frozen=True)
 class Table:
-    """The keys that a table of the config may have; `open` where it may have others too."""
+    """The keys that a table of the config may have; `open` where it may have others too.
+
+    `refused` are those that it may not have because of another of its keys, `because` (`strategy: ddp`).
+    """
 
     keys: frozenset[str] = frozenset()
     open: bool = False
+    refused: frozenset[str] = frozenset()
+    because: str = ""
 
     def knows(self, key: str) -> bool:
         return key in self.keys or any(fnmatchcase(key, k) for k in self.keys if "*" in k)
@@ -51,15 +57,15 @@ class LibrarySchema:
         return name is None or _last(str(name)) in {_last(known) for known in self._data["recipes"]}
 
     @cached_property
-    def unread(self) -> dict[str, str]:
-        """Sections of the library's own files that its recipe does not read → the key that does the same."""
-        return dict(self._sections[""]["unread"])
+    def unread(self) -> dict[str, tuple[str, ...]]:
+        """Sections of the library's own files that its recipe does not read → the keys that do the same."""
+        return {section: tuple(keys) for section, keys in self._sections[""]["unread"].items()}
 
     def table(self, path: KeyPath, table: dict[str, Any]) -> Table | None:
         """What the table at `path` may hold; None where nothing is known of it."""
         section = self._section(path)
         if section is not None and not section["open"]:
-            return Table(frozenset(section["keys"]), open=_is_handed_on(section, table))
+            return _closed(section, table)
         target = table.get(TARGET)
         entry = self.target(target) if isinstance(target, str) else None
         if section is None and target is None:
@@ -89,7 +95,9 @@ class LibrarySchema:
             return f"{owner}.{found}" if found else None
         if any(name.startswith(f"{module}.") for module in self._data["covered"]):
             return (nearest(name, self._targets) or [""])[0]
-        return slip_of(name, self._targets, at_least=_SLIP_OF_DOTTED_NAME)
+        return next(
+            (t for t in nearest(name, self._targets) if _alike(name, t) >= _SLIP_OF_DOTTED_NAME), None
+        )
 
     def _section(self, path: KeyPath) -> dict[str, Any] | None:
         parts = ["*" if isinstance(part, int) else part for part in path]
@@ -110,18 +118,33 @@ def library_schema(library: str) -> LibrarySchema | None:
     return LibrarySchema(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
 
 
-def slip_of(name: str, known: Iterable[str], *, at_least: float = _SLIP) -> str | None:
-    """The known name that `name` is almost the same as, if any."""
+def slip_of(name: str, known: Iterable[str]) -> str | None:
+    """The known key that `name` is almost the same as, if any: `attn_config` is no slip of `qat_config`."""
     for found in nearest(name, known):
-        if SequenceMatcher(None, found, name).ratio() >= at_least:
+        ours, theirs = name.split("_"), found.split("_")
+        parts_alike = len(ours) != len(theirs) or all(
+            _alike(a, b) >= _SLIP_OF_PART for a, b in zip(ours, theirs, strict=True)
+        )
+        if parts_alike and _alike(name, found) >= _SLIP:
             return found
     return None
 
 
-def _is_handed_on(section: dict[str, Any], table: dict[str, Any]) -> bool:
-    """Whether the table goes, by a dotted path in it, to a class of the user's own."""
-    factory = section.get("factory")
-    return factory is not None and "." in str(table.get(factory, ""))
+def _alike(one: str, other: str) -> float:
+    return SequenceMatcher(None, one, other).ratio()
+
+
+def _closed(section: dict[str, Any], table: dict[str, Any]) -> Table:
+    """The keys of a section; a dotted path in its `factory` key hands it on to a class of the user's own."""
+    keys, factory, choice = set(section["keys"]), section.get("factory"), section.get("choice")
+    if choice is None:
+        return Table(frozenset(keys), open=factory is not None and "." in str(table.get(factory, "")))
+    chosen = str(table.get(choice["key"]) or choice["default"]).lower()
+    every = keys.union(*choice["keys"].values())
+    if chosen not in choice["keys"]:
+        return Table(frozenset(every))
+    keys.update(choice["keys"][chosen])
+    return Table(frozenset(keys), refused=frozenset(every - keys), because=f"{choice['key']}: {chosen}")
 
 
 def _last(dotted: str) -> str:

@@ -22,7 +22,7 @@ from nemotron.planning.request import StepRequest
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 SHIPPED = REPOSITORY / "src" / "nemotron" / "checking" / "schemas" / "automodel.json"
-# What people write for the fine-tuning recipe: all that the library's guides and examples show.
+# What people write for the fine-tuning recipe, after the guides and examples of the library.
 VALID = sorted((Path(__file__).parent / "valid_automodel").glob("*.yaml"))
 MODEL = "_target_: nemo_automodel.NeMoAutoModelForCausalLM.from_pretrained"
 DATASETS = "nemo_automodel.components.datasets"
@@ -34,6 +34,7 @@ SLIPS = {
     "dataset.path_or_dataset": ("path_or_dataset_id",),
     "dataset.seq_len": ("seq_length",),
     "optimzer": ("optimizer",),
+    "vaildation_dataset_web": ("validation_dataset",),
     "optimizer.wieght_decay": ("weight_decay",),
     "peft.dimm": ("dim",),
     "distributed.tp": ("tp_plan", "tp_size"),
@@ -285,10 +286,10 @@ class TestAStepWhoseLibraryHasNoSchema:
 @pytest.fixture(scope="module")
 def installed(automodel_python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The schema of the library that is installed, made anew."""
-    ask = [automodel_python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    ask = [str(automodel_python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     site = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
     output = tmp_path_factory.mktemp("schemas")
-    make = [sys.executable, REPOSITORY / "scripts" / "make_schemas.py", site, "--output", output]
+    make = [sys.executable, str(REPOSITORY / "scripts" / "make_schemas.py"), site, "--output", str(output)]
     subprocess.run(make, check=True)
     return read_schema(output / SHIPPED.name)
 

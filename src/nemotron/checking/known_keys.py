@@ -78,7 +78,18 @@ class KnownKeys:
         else:
             yield from self._wrong_targets(tree, ())
 
-    def at(self, path: KeyPath, table: dict[str, Any]) -> Table | None:
+    def _in_table(self, table: dict[str, Any], path: KeyPath) -> Iterator[Finding]:
+        known = self._table(path, table)
+        for key, value in table.items():
+            here = (*path, key)
+            found = self._judge(key, here, known) if known is not None and key != TARGET else None
+            if found is not None:
+                yield found
+            yield from self._wrong_target(key, value, here)
+            if (found is None or found.problem is Problem.SLIP) and _generic(here) not in self._anything:
+                yield from self._below(value, here)
+
+    def _table(self, path: KeyPath, table: dict[str, Any]) -> Table | None:
         """What the table at `path` may hold; None where it may hold anything."""
         own = frozenset(self._children.get(_generic(path), set()))
         if self._schema is None:
@@ -92,17 +103,6 @@ class KnownKeys:
         top = self._schema.table((), {}) if self._schema else None
         return top is not None and top.knows(str(path[0]))
 
-    def _in_table(self, table: dict[str, Any], path: KeyPath) -> Iterator[Finding]:
-        known = self.at(path, table)
-        for key, value in table.items():
-            here = (*path, key)
-            found = self._judge(key, here, known) if known is not None and key != TARGET else None
-            if found is not None:
-                yield found
-            yield from self._wrong_target(key, value, here)
-            if (found is None or found.problem is Problem.SLIP) and _generic(here) not in self._anything:
-                yield from self._below(value, here)
-
     def _judge(self, key: str, path: KeyPath, known: Table) -> Finding | None:
         if known.knows(key):
             return None
@@ -113,8 +113,9 @@ class KnownKeys:
             return Finding(Problem.SLIP, path, (meant,), known.keys) if meant else None
         if key in known.refused:
             return Finding(Problem.UNKNOWN, path, known=known.keys, because=known.because)
-        close = nearest(key, known.keys) or sorted(k for k in known.keys if k.startswith(f"{key}_"))
-        return Finding(Problem.UNKNOWN, path, tuple(close), known.keys)
+        names = frozenset(name for name in known.keys if "*" not in name)
+        close = nearest(key, names) or sorted(name for name in names if name.startswith(f"{key}_"))
+        return Finding(Problem.UNKNOWN, path, tuple(close), names)
 
     def _below(self, value: Any, path: KeyPath) -> Iterator[Finding]:
         if isinstance(value, dict):

@@ -81,6 +81,8 @@ def overrides(arguments: argparse.Namespace, work: Path) -> list[str]:
         f"model.pretrained_model_name_or_path={work / 'model'}",
         f"dataset.path_or_dataset_id={work / 'chat.jsonl'}",
         f"dataset.seq_length={SEQ_LENGTH}",
+        "~validation_dataset",
+        "~validation_dataloader",
         f"step_scheduler.max_steps={arguments.steps}",
         "step_scheduler.num_epochs=100",
         f"step_scheduler.ckpt_every_steps={arguments.steps}",

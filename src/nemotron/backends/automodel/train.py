@@ -71,14 +71,22 @@ def _report(job: Job, recipe: Any, sample: Any) -> None:
 
 
 def _recipe_config(config: dict[str, Any]) -> dict[str, Any]:
-    """The config with every binidx data set's blend.json read, its prefixes made absolute."""
+    """The config as the recipe takes it: no validation without data, each blend.json read."""
     config = dict(config)
+    if _data_path(config.get("validation_dataset")) is None:
+        config.pop("validation_dataset", None)
+        config.pop("validation_dataloader", None)
     for section in ("dataset", "validation_dataset"):
-        paths = (config.get(section) or {}).get("paths")
-        blend = _blend_file(paths)
+        blend = _blend_file(_data_path(config.get(section)))
         if blend is not None:
             config[section] = {**config[section], "paths": _read_blend(blend)}
     return config
+
+
+def _data_path(section: Any) -> Any:
+    """Where a data set's section says that its data is, by whichever key its class has for that."""
+    table = section if isinstance(section, dict) else {}
+    return next((table[key] for key in ("path_or_dataset_id", "paths") if table.get(key) is not None), None)
 
 
 def _blend_file(paths: Any) -> Path | None:

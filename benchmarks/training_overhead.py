@@ -83,6 +83,7 @@ def overrides(arguments: argparse.Namespace, work: Path) -> list[str]:
         f"dataset.seq_length={SEQ_LENGTH}",
         "~validation_dataset",
         "~validation_dataloader",
+        "lr_scheduler.lr_warmup_steps=2",
         f"step_scheduler.max_steps={arguments.steps}",
         "step_scheduler.num_epochs=100",
         f"step_scheduler.ckpt_every_steps={arguments.steps}",

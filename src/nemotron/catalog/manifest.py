@@ -97,7 +97,7 @@ class Produces(Table):
 
 
 class Parameter(Table):
-    """One config key that people set: its type, default and limits."""
+    """One config key that people set: its type, default and limits. `less_than` names another key."""
 
     key: str
     type: Literal["string", "integer", "number", "boolean", "path", "list", "table"]
@@ -106,6 +106,7 @@ class Parameter(Table):
     choices: tuple[Scalar, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    less_than: str | None = None
     required: bool = False
 
 

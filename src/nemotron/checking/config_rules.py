@@ -85,6 +85,15 @@ def parameter_limits(request: StepRequest) -> Iterator[Diagnostic]:
         if (problem := _limit(parameter, value)) is not None:
             code, summary, fix = problem
             yield error(code, f"'{parameter.key}' {summary}", where=document.place(parameter.key), fix=fix)
+            continue
+        other = document.get(parameter.less_than) if parameter.less_than else None
+        if isinstance(other, int | float) and value >= other:
+            yield error(
+                "NMT224",
+                f"'{parameter.key}' must be less than {parameter.less_than}, which is {other}; it is {value}",
+                where=document.place(parameter.key),
+                fix=f"lower {parameter.key}, or raise {parameter.less_than}",
+            )
 
 
 def bound_ports(request: StepRequest) -> Iterator[Diagnostic]:

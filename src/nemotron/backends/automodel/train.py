@@ -73,6 +73,8 @@ def _report(job: Job, recipe: Any, sample: Any) -> None:
 def _recipe_config(config: dict[str, Any]) -> dict[str, Any]:
     """The config as the recipe takes it: no validation without data, each blend.json read."""
     config = dict(config)
+    if (config.get("wandb") or {}).get("enable") is False:
+        config.pop("wandb")  # AutoModel drops it too, but in its own command's argument parser
     if _data_path(config.get("validation_dataset")) is None:
         config.pop("validation_dataset", None)
         config.pop("validation_dataloader", None)

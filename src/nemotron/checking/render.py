@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nemotron.config.secrets import redact
+from nemotron.config.secrets import redact, redact_line
 from nemotron.diagnostic import Diagnostic, Place, Severity
 
 _COLORS = {Severity.ERROR: "31", Severity.BLOCKED: "35", Severity.WARNING: "33", Severity.NOTE: "36"}
@@ -30,7 +30,7 @@ def as_dict(diagnostic: Diagnostic) -> dict[str, Any]:
         "summary": redact(diagnostic.summary),
         "detail": redact(diagnostic.detail),
         "where": _place_dict(diagnostic.where),
-        "related": [{"where": _place_dict(r.place), "note": r.note} for r in diagnostic.related],
+        "related": [{"where": _place_dict(r.place), "note": redact(r.note)} for r in diagnostic.related],
         "fix": redact(diagnostic.fix),
     }
 
@@ -44,7 +44,7 @@ def _block(diagnostic: Diagnostic, color: bool) -> str:
     if diagnostic.detail:
         lines.append(f"   {paint('=', '34')} {redact(diagnostic.detail)}")
     for related in diagnostic.related:
-        lines.append(f"   {paint('=', '34')} {related.note}:")
+        lines.append(f"   {paint('=', '34')} {redact(related.note)}:")
         lines += _located(related.place, "-->", paint, "34")
     if diagnostic.fix:
         lines.append(f"   {paint('fix:', '32', bold=True)} {redact(diagnostic.fix)}")
@@ -62,7 +62,7 @@ def _located(place: Place, arrow: str, paint: _Painter, color: str) -> list[str]
     return [
         *lines,
         f"{gutter} {paint('|', '34')}",
-        f"{number:>{len(gutter)}} {paint('|', '34')} {redact(source)}",
+        f"{number:>{len(gutter)}} {paint('|', '34')} {_printable(redact_line(source))}",
         f"{gutter} {paint('|', '34')} {paint(caret, color, bold=True)}",
     ]
 
@@ -76,6 +76,11 @@ def _name(place: Place) -> str:
     except ValueError:
         shown = str(file)
     return ":".join([shown, *(str(n) for n in (place.line, place.column) if n)])
+
+
+def _printable(line: str) -> str:
+    """One column for each character, so that the caret stands right; a terminal obeys none of them."""
+    return "".join(character if character.isprintable() else " " for character in line)
 
 
 def _source_line(place: Place) -> str | None:
@@ -97,7 +102,7 @@ def _place_dict(place: Place | None) -> dict[str, Any] | None:
     if place is None:
         return None
     if place.argument is not None:
-        return {"argument": redact(place.argument)}
+        return {"argument": redact_line(place.argument)}
     return {"file": place.file, "line": place.line, "column": place.column}
 
 

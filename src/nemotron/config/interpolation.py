@@ -4,62 +4,85 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from nemotron.config.secrets import is_secret_variable
-from nemotron.config.tree import MISSING, Document, join_key, leaves
+from nemotron.config.tree import MISSING, Document, KeyPath, join_key, leaves
 from nemotron.diagnostic import Diagnostic, Place, error
 
-_SECRET_REFERENCE = re.compile(r"\$\{oc\.env:([A-Za-z_]\w*)(?:,([^{}]*))?\}")
-_HELD = re.compile("\x00([A-Za-z_]\\w*)\x00")
+_NO_DEFAULT = object()
+# What stands for a secret while OmegaConf resolves: no text of a config holds a NUL.
+_HELD = re.compile("\x00([^\x00]*)\x00")
 
 
 def interpolate(document: Document) -> list[Diagnostic]:
-    """Resolve every interpolation in place; what cannot be resolved is returned, with the key's place."""
-    pending = [
-        (path, value) for path, value in leaves(document.tree) if isinstance(value, str) and "${" in value
-    ]
+    """Resolve every interpolation in place; what cannot be resolved is returned, with the key's place.
+
+    What refers to a value that is missing is missing too.
+    """
+    pending = {
+        path: value for path, value in leaves(document.tree) if isinstance(value, str) and "${" in value
+    }
     if not pending:
         return []
     from omegaconf import OmegaConf
+    from omegaconf.errors import InterpolationToMissingValueError
 
-    problems: list[Diagnostic] = []
-    config = OmegaConf.create(_hold_secrets(document.tree))
-    for path, value in pending:
-        place = document.place(path)
-        if "${art:" in value:
-            problems.append(_artifact_reference(join_key(path), place))
-            continue
+    OmegaConf.register_resolver("oc.env", _variable, replace=True, annotation_validation="off")
+    problems = list(_unreadable(document, pending))
+    config = OmegaConf.create(document.tree)
+    resolved: dict[KeyPath, Any] = {}
+    for path, value in pending.items():
         try:
-            resolved = OmegaConf.select(config, _omegaconf_key(path), throw_on_missing=False)
+            resolved[path] = _release(_select(config, path))
+        except InterpolationToMissingValueError:
+            resolved[path] = MISSING
         except Exception as problem:
-            problems.append(_unresolved(join_key(path), value, problem, place))
-            continue
-        if OmegaConf.is_config(resolved):
-            resolved = OmegaConf.to_container(resolved, resolve=True)
-        _put(document.tree, path, MISSING if resolved is None and MISSING in value else _release(resolved))
+            problems.append(_unresolved(join_key(path), value, problem, document.place(path)))
+    for path, value in resolved.items():
+        _put(document.tree, path, value)
     return problems
 
 
-def _hold_secrets(value: Any) -> Any:
-    """A copy in which references to secrets are marks that OmegaConf passes through."""
-    if isinstance(value, dict):
-        return {key: _hold_secrets(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_hold_secrets(item) for item in value]
-    return _SECRET_REFERENCE.sub(_hold, value) if isinstance(value, str) else value
+def _unreadable(document: Document, pending: dict[KeyPath, str]) -> Iterator[Diagnostic]:
+    """Take what OmegaConf cannot parse, and references to artifacts, out of the tree and out of `pending`."""
+    from omegaconf import OmegaConf
+
+    for path, value in list(pending.items()):
+        place = document.place(path)
+        try:
+            OmegaConf.create({"value": value})
+            found = _artifact_reference(join_key(path), place) if "${art:" in value else None
+        except Exception as problem:
+            found = _unresolved(join_key(path), value, problem, place)
+        if found is not None:
+            yield found
+            del pending[path]
+            _put(document.tree, path, None)
 
 
-def _hold(match: re.Match[str]) -> str:
-    name, default = match.group(1), match.group(2)
-    if not is_secret_variable(name):
-        return match.group(0)
-    if name not in os.environ and default is not None:
-        return default
-    return f"\x00{name}\x00"
+def _variable(name: str, default: Any = _NO_DEFAULT) -> Any:
+    """`oc.env`, except that a secret gives a mark in its place."""
+    if is_secret_variable(name) and (name in os.environ or default is _NO_DEFAULT):
+        return f"\x00{name}\x00"
+    if name in os.environ:
+        return os.environ[name]
+    if default is _NO_DEFAULT:
+        raise KeyError(f"Environment variable '{name}' not found")
+    return None if default is None else str(default)
+
+
+def _select(config: Any, path: KeyPath) -> Any:
+    from omegaconf import OmegaConf
+
+    for part in path:
+        config = config[part]
+    return OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
 
 
 def _release(value: Any) -> Any:
+    """The value with references to secrets in place of their marks."""
     if isinstance(value, dict):
         return {key: _release(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -67,14 +90,10 @@ def _release(value: Any) -> Any:
     return _HELD.sub(r"${oc.env:\1}", value) if isinstance(value, str) else value
 
 
-def _put(tree: Any, path: tuple[str | int, ...], value: Any) -> None:
+def _put(tree: Any, path: KeyPath, value: Any) -> None:
     for part in path[:-1]:
         tree = tree[part]
     tree[path[-1]] = value
-
-
-def _omegaconf_key(path: tuple[str | int, ...]) -> str:
-    return "".join(f"[{part}]" for part in path)
 
 
 def _artifact_reference(key: str, place: Place | None) -> Diagnostic:
@@ -87,7 +106,7 @@ def _artifact_reference(key: str, place: Place | None) -> Diagnostic:
 
 
 def _unresolved(key: str, value: str, problem: Exception, place: Place | None) -> Diagnostic:
-    reason = str(problem).splitlines()[0]
+    reason = str(problem).replace("\x00", "").splitlines()[0]
     variable = re.search(r"Environment variable '(\w+)' not found", reason)
     fix = f"export {variable[1]}=…, or write ${{oc.env:{variable[1]},DEFAULT}}" if variable else ""
     summary = f"'{key}' cannot be resolved: {reason}"

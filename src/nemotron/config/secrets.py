@@ -11,15 +11,27 @@ from typing import Any
 
 REDACTED = "<redacted>"
 
-_SECRET_KEY = re.compile(
-    r"(?:^|[._-])(?:api_?key|secret|password|passwd|hf_token|access_token|auth_token)$", re.I
+_SECRET_WORDS = (
+    r"(?:api_?key|(?:secret|private|access)_key|secret|password|passwd|passphrase"
+    r"|(?:hf|access|auth|bearer)_token)"
 )
-_SECRET_VARIABLE = re.compile(r"(?:^|_)(?:TOKEN|KEY|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:_|$)")
+_SECRET_KEY = re.compile(rf"(?:^|[._-]){_SECRET_WORDS}$", re.I)
+_SECRET_VARIABLE = re.compile(
+    r"(?:^|_)(?:TOKEN|KEY|APIKEY|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?)(?:_|$)", re.I
+)
+# `key: value` or `key=value` in a line: what follows a telling key, to the line's end, unless it is a
+# reference to the environment, null or nothing.
+_ASSIGNED = re.compile(
+    rf"((?<![A-Za-z0-9]){_SECRET_WORDS}[\"']?\s*[:=]\s*)"
+    r"(?!(?:[\"']?\$\{[^{}]*\}[\"']?|null|~|[\"']?\?\?\?[\"']?)?[\s,}\]]*(?:#.*)?$)(.+)$",
+    re.I | re.M,
+)
 # The public prefixes of tokens: Hugging Face, OpenAI-style, NVIDIA, GitHub, AWS, Slack, Google.
 _PREFIXED = re.compile(
     r"\b(?:hf_[A-Za-z0-9]{20,}|sk-[A-Za-z0-9_-]{20,}|nvapi-[A-Za-z0-9_-]{20,}|gh[pousr]_[A-Za-z0-9]{30,}"
     r"|AKIA[0-9A-Z]{16}|xox[abprs]-[A-Za-z0-9-]{10,}|AIza[0-9A-Za-z_-]{30,})"
 )
+_ENTRY = re.compile(r"(?:\.\d+)+$")
 _OPAQUE = re.compile(r"^[A-Za-z0-9_+/=-]{24,}$")
 
 
@@ -38,19 +50,20 @@ def looks_secret(key: str, value: Any) -> bool:
         return False
     if _PREFIXED.search(value):
         return True
-    last = key.rsplit(".", 1)[-1]
+    last = _ENTRY.sub("", key).rsplit(".", 1)[-1]
     if _SECRET_KEY.search(last):
         return True
-    return (
-        bool(_OPAQUE.match(value))
-        and _entropy(value) > 4.5
-        and _SECRET_VARIABLE.search(last.upper()) is not None
-    )
+    return bool(_OPAQUE.match(value)) and _entropy(value) > 4.5 and _SECRET_VARIABLE.search(last) is not None
 
 
 def redact(text: str) -> str:
     """The text without tokens of a known prefix."""
     return _PREFIXED.sub(REDACTED, text)
+
+
+def redact_line(line: str) -> str:
+    """A line of a config, or an argument, without tokens and without what a telling key is set to."""
+    return _ASSIGNED.sub(rf"\1{REDACTED}", redact(line))
 
 
 def redact_tree(value: Any, key: str = "") -> Any:

@@ -12,9 +12,9 @@ from typing import Any
 from nemotron.catalog.catalog import Step
 from nemotron.config.interpolation import interpolate
 from nemotron.config.overrides import Override, apply_overrides
-from nemotron.config.tree import Document
+from nemotron.config.tree import MISSING, Document, KeyPath, join_key
 from nemotron.config.yaml_places import read_yaml
-from nemotron.diagnostic import Diagnostic, Failure, Place, error
+from nemotron.diagnostic import Diagnostic, Failure, Place, blocked, error
 from nemotron.nearest import did_you_mean
 
 RUN_KEYS = ("gpus", "nodes", "container_image", "env_vars")
@@ -62,9 +62,7 @@ def find_config(step: Step, name: str) -> Path:
 
 def read_layers(file: Path, chain: tuple[Path, ...] = ()) -> Document:
     """A config file on top of its `defaults:` (a file name or a list, relative to the file; later wins)."""
-    if file in chain:
-        cycle = " → ".join(p.name for p in (*chain[chain.index(file) :], file))
-        raise Failure(error("NMT203", f"`defaults:` form a cycle: {cycle}", where=Place(str(file), 1, 1)))
+    chain = (*chain, file.resolve())
     own = read_yaml(file)
     place = own.place("defaults")
     defaults = own.tree.get("defaults")
@@ -72,23 +70,23 @@ def read_layers(file: Path, chain: tuple[Path, ...] = ()) -> Document:
     document = Document()
     for name in defaults if isinstance(defaults, list) else [defaults] if defaults is not None else []:
         parent = (file.parent / str(name)).resolve()
-        if not parent.is_file():
-            siblings = [p.name for p in file.parent.glob("*.yaml")]
-            raise Failure(
-                error(
-                    "NMT203",
-                    f"`defaults:` names '{name}', which is not there",
-                    where=place,
-                    fix=did_you_mean(str(name), siblings),
-                )
-            )
-        document.merge(read_layers(parent, (*chain, file)))
+        problem, fix = "", ""
+        if parent in chain:
+            cycle = " → ".join(p.name for p in (*chain[chain.index(parent) :], parent))
+            problem, fix = f"`defaults:` form a cycle: {cycle}", "take one of them out"
+        elif not parent.is_file():
+            problem = f"`defaults:` names '{name}', which is not there"
+            fix = did_you_mean(str(name), [p.name for p in file.parent.glob("*.yaml")])
+        if problem:
+            raise Failure(error("NMT203", problem, where=place, fix=fix))
+        document.merge(read_layers(parent, chain))
     document.merge(own)
     return document
 
 
 def resolve_config(file: Path, overrides: list[Override], bound: dict[str, Any] | None = None) -> Config:
     """All layers together, interpolated. Problems that leave a tree behind are collected, not raised."""
+    _refuse_defaults(overrides)
     document = read_layers(file)
     for key, value in (bound or {}).items():
         document.set(key, value, Place(argument=f"{key} (bound by the plan)"))
@@ -99,44 +97,63 @@ def resolve_config(file: Path, overrides: list[Override], bound: dict[str, Any] 
     return Config(document, run, file, problems)
 
 
+def _refuse_defaults(overrides: list[Override]) -> None:
+    """The layers below a config are what its file says: an argument comes too late to change them."""
+    for override in overrides:
+        if override.key.split(".")[0] == "defaults":
+            fix = "choose a config with -c, or write `defaults:` into a file"
+            summary = "`defaults` cannot be set by an argument"
+            raise Failure(error("NMT205", summary, where=override.place, fix=fix))
+
+
 def _take_run_section(document: Document) -> tuple[RunSection, list[Diagnostic]]:
-    section = document.tree.get("run") or {}
-    problems: list[Diagnostic] = []
+    section = document.tree.pop("run", None)
+    if section is None:
+        return RunSection(), []
     if not isinstance(section, dict):
-        problems.append(error("NMT220", "`run` must be a table", where=document.place("run")))
-        section = {}
-    for key in section:
-        if key not in RUN_KEYS:
-            fix = did_you_mean(str(key), RUN_KEYS) or f"known under run: {', '.join(RUN_KEYS)}"
-            problems.append(
-                error("NMT204", f"unknown key 'run.{key}'", where=document.place(f"run.{key}"), fix=fix)
-            )
+        return RunSection(), [error("NMT220", "`run` must be a table", where=document.place(("run",)))]
+    problems = [_unknown_run_key(document, key) for key in section if key not in RUN_KEYS]
+    counts: dict[str, int] = {}
     for key in ("gpus", "nodes"):
-        value = section.get(key)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
-            problems.append(
-                error(
-                    "NMT220",
-                    f"run.{key} must be a whole number, not {value!r}",
-                    where=document.place(f"run.{key}"),
-                )
-            )
-            section[key] = None
-    variables = section.get("env_vars") or {}
-    if not isinstance(variables, dict):
-        problems.append(
-            error(
-                "NMT220",
-                "run.env_vars must be a table of names and values",
-                where=document.place("run.env_vars"),
-            )
-        )
-        variables = {}
-    run = RunSection(
-        section.get("gpus"),
-        section.get("nodes"),
-        section.get("container_image"),
-        {str(k): str(v) for k, v in variables.items()},
-    )
-    document.tree.pop("run", None)
-    return run, problems
+        value, least = section.get(key), 0 if key == "gpus" else 1
+        if isinstance(value, int) and not isinstance(value, bool) and value >= least:
+            counts[key] = value
+        elif value is not None:
+            wanted = f"a whole number from {least}"
+            problems.append(_wrong_run_value(document, ("run", key), wanted, value))
+    image = section.get("container_image")
+    if image is not None and not isinstance(image, str):
+        problems.append(_wrong_run_value(document, ("run", "container_image"), "a string", image))
+        image = None
+    variables, variable_problems = _variables(document, section.get("env_vars"))
+    run = RunSection(counts.get("gpus"), counts.get("nodes"), image, variables)
+    return run, problems + variable_problems
+
+
+def _variables(document: Document, table: Any) -> tuple[dict[str, str], list[Diagnostic]]:
+    """The variables as a process gets them: a boolean as `true` or `false`; a null one is not set."""
+    path: KeyPath = ("run", "env_vars")
+    if table is None:
+        return {}, []
+    if not isinstance(table, dict):
+        return {}, [_wrong_run_value(document, path, "a table of names and values", table)]
+    variables: dict[str, str] = {}
+    problems: list[Diagnostic] = []
+    for name, value in table.items():
+        if isinstance(value, dict | list):
+            problems.append(_wrong_run_value(document, (*path, name), "a string or a number", value))
+        elif value is not None:
+            variables[name] = str(value).lower() if isinstance(value, bool) else str(value)
+    return variables, problems
+
+
+def _unknown_run_key(document: Document, key: str) -> Diagnostic:
+    fix = did_you_mean(key, RUN_KEYS) or f"known under run: {', '.join(RUN_KEYS)}"
+    return error("NMT204", f"unknown key 'run.{key}'", where=document.place(("run", key)), fix=fix)
+
+
+def _wrong_run_value(document: Document, path: KeyPath, wanted: str, value: Any) -> Diagnostic:
+    key, where = join_key(path), document.place(path)
+    if value == MISSING:
+        return blocked("NMT208", f"'{key}' needs a value", where=where, fix=f"add {key}=VALUE")
+    return error("NMT220", f"'{key}' must be {wanted}, not {value!r}", where=where)

@@ -5,23 +5,25 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import yaml
-
 from nemotron.catalog.catalog import Step, is_shipped
 from nemotron.config.overrides import Override, apply_overrides
-from nemotron.config.tree import Document
+from nemotron.config.secrets import looks_secret
+from nemotron.config.tree import Document, join_key, leaves
+from nemotron.config.yaml_places import dump_yaml
 from nemotron.diagnostic import Failure, Place, error
 
-_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*$")
+_NAME = re.compile(r"[A-Za-z0-9][\w-]*(?:\.[\w-]+)*")
 
 
 def write_new_config(step: Step, name: str, overrides: list[Override], project: Path) -> Path:
-    """Write the config and return its path. Failure NMT209 when the name is taken or unusable.
+    """Write the config and return its path.
+
+    Failure NMT209 when the name is taken or unusable, NMT701 when a value looks like a secret.
 
     The file lies in the step's `config/`, or under the project's `configs/<step id>/` when the catalog is
     an installed package.
     """
-    if not _NAME.match(name):
+    if not _NAME.fullmatch(name) or name.endswith((".yaml", ".yml")):
         raise Failure(
             error("NMT209", f"'{name}' cannot be a config's name", fix="use letters, digits, - and _")
         )
@@ -40,8 +42,22 @@ def write_new_config(step: Step, name: str, overrides: list[Override], project: 
         )
     document = Document()
     apply_overrides(document, overrides)
+    _refuse_secrets(document)
     content = {"defaults": str(default) if shipped else "default.yaml", **document.tree}
     folder.mkdir(parents=True, exist_ok=True)
     with open(file, "x", encoding="utf-8") as stream:
-        yaml.safe_dump(content, stream, sort_keys=False, allow_unicode=True)
+        stream.write(dump_yaml(content))
     return file
+
+
+def _refuse_secrets(document: Document) -> None:
+    for path, value in leaves(document.tree):
+        if looks_secret(join_key(path), value):
+            raise Failure(
+                error(
+                    "NMT701",
+                    f"'{join_key(path)}' holds what looks like a secret, which is not written to a file",
+                    where=document.place(path),
+                    fix=f"{join_key(path)}='${{oc.env:NAME}}'",
+                )
+            )

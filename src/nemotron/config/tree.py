@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,11 +13,12 @@ from nemotron.diagnostic import Place
 KeyPath = tuple[str | int, ...]
 MISSING = "???"
 _ABSENT = object()
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 def split_key(dotted: str) -> KeyPath:
     """`a.b.0` as a path; a part of digits is an index where a list is met."""
-    return tuple(int(part) if part.isdigit() else part for part in dotted.split("."))
+    return tuple(int(part) if _INDEX.fullmatch(part) else part for part in dotted.split("."))
 
 
 def join_key(path: KeyPath) -> str:
@@ -40,17 +43,25 @@ class Document:
     def has(self, key: str) -> bool:
         return _walk(self.tree, split_key(key)) is not _ABSENT
 
+    def keys(self) -> list[str]:
+        """Every key, of tables too, as `a.b.0`."""
+        paths = [path[:end] for path, _ in leaves(self.tree) for end in range(1, len(path) + 1)]
+        return [join_key(path) for path in dict.fromkeys(paths)]
+
     def place(self, key: str | KeyPath) -> Place | None:
         """Where the key was written, else where the nearest table around it was."""
-        path = split_key(key) if isinstance(key, str) else key
+        path = self._spelled(split_key(key) if isinstance(key, str) else key)
         for end in range(len(path), 0, -1):
             if path[:end] in self.places:
                 return self.places[path[:end]]
         return None
 
     def set(self, key: str, value: Any, place: Place) -> None:
-        """Put a value at a key, making the tables around it; what was below the key is gone."""
-        path = split_key(key)
+        """Put a value at a key, making the tables around it; what was below the key is gone.
+
+        LookupError, and no change, where a list on the way has no such entry.
+        """
+        path = self._spelled(split_key(key))
         node: Any = self.tree
         for position, part in enumerate(path[:-1]):
             inner = _step(node, part)
@@ -59,7 +70,7 @@ class Document:
                 _assign(node, part, inner)
                 self.places[path[: position + 1]] = place
             node = inner
-        _assign(node, path[-1], value)
+        _assign(node, path[-1], copy.deepcopy(value))
         self._forget(path)
         for below, _ in leaves(value, path):
             for end in range(len(path), len(below) + 1):
@@ -67,8 +78,8 @@ class Document:
         self.places[path] = place
 
     def delete(self, key: str) -> bool:
-        """Remove a key; whether it was there."""
-        path = split_key(key)
+        """Remove a key of a table; whether it was there."""
+        path = self._spelled(split_key(key))
         node = _walk(self.tree, path[:-1])
         if not isinstance(node, dict) or path[-1] not in node:
             return False
@@ -86,11 +97,21 @@ class Document:
             if isinstance(value, dict) and isinstance(base.get(key), dict):
                 self._merge(base[key], value, here, source)
             else:
-                base[key] = value
+                base[key] = copy.deepcopy(value)
                 self._forget(here)
                 self.places.update({p: m for p, m in source.places.items() if p[: len(here)] == here})
             if here in source.places:
                 self.places[here] = source.places[here]
+
+    def _spelled(self, path: KeyPath) -> KeyPath:
+        """The path as the tree spells it: an index in a list, a word in a table."""
+        spelled: list[str | int] = []
+        node: Any = self.tree
+        for part in path:
+            as_it_is = isinstance(node, list) or (isinstance(node, dict) and part in node)
+            spelled.append(part if as_it_is else str(part))
+            node = _step(node, spelled[-1])
+        return tuple(spelled)
 
     def _forget(self, path: KeyPath) -> None:
         for known in [p for p in self.places if p[: len(path)] == path]:
@@ -128,7 +149,6 @@ def _walk(node: Any, path: KeyPath) -> Any:
 
 
 def _assign(node: Any, part: str | int, value: Any) -> None:
-    if isinstance(node, list) and isinstance(part, int) and part < len(node):
-        node[part] = value
-    else:
-        node[part if not isinstance(part, int) or part in node else str(part)] = value
+    if isinstance(node, list) and not (isinstance(part, int) and part < len(node)):
+        raise LookupError(f"a list of {len(node)} has no entry '{part}'")
+    node[part] = value

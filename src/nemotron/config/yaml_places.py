@@ -1,4 +1,4 @@
-"""YAML files as documents: scalars by the YAML 1.2 core schema, every key with its place. Reads files."""
+"""YAML as documents: scalars by the YAML 1.2 core schema, every key with its place. Reads files."""
 
 from __future__ import annotations
 
@@ -8,30 +8,38 @@ from typing import Any
 
 import yaml
 
-from nemotron.config.tree import Document, KeyPath
-from nemotron.diagnostic import Failure, Place, error
+from nemotron.config.tree import MISSING, Document, KeyPath
+from nemotron.diagnostic import Diagnostic, Failure, Place, error
 
 # YAML 1.2.2, section 10.3.2 (core schema). PyYAML resolves YAML 1.1: `no` is a bool, `1e-5` a string.
 _CORE: list[tuple[str, str]] = [
-    ("tag:yaml.org,2002:null", r"^(?:~|null|Null|NULL|)$"),
-    ("tag:yaml.org,2002:bool", r"^(?:true|True|TRUE|false|False|FALSE)$"),
-    ("tag:yaml.org,2002:int", r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$"),
+    ("null", r"~|null|Null|NULL|"),
+    ("bool", r"true|True|TRUE|false|False|FALSE"),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"),
     (
-        "tag:yaml.org,2002:float",
-        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
+        "float",
+        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
     ),
 ]
-_PATTERNS = [(tag, re.compile(pattern)) for tag, pattern in _CORE]
+_TAG = "tag:yaml.org,2002:"
+_PATTERNS = [(_TAG + kind, re.compile(rf"(?:{pattern})\Z")) for kind, pattern in _CORE]
+_MERGE = _TAG + "merge"
+_KNOWN_TAGS = {_TAG + kind for kind in ("null", "bool", "int", "float", "str", "map", "seq")}
 
 
 class _Loader(yaml.SafeLoader):
     """PyYAML's parser with the core schema's scalars."""
 
 
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's writer: a string that either schema takes for something else is quoted."""
+
+
 _Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern in _PATTERNS:
     _Loader.add_implicit_resolver(_tag, _pattern, None)
-_Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^<<$"), ["<"])
+    _Dumper.add_implicit_resolver(_tag, _pattern, None)
+_Loader.add_implicit_resolver(_MERGE, re.compile(r"<<\Z"), ["<"])
 
 
 def read_yaml(file: Path) -> Document:
@@ -39,34 +47,40 @@ def read_yaml(file: Path) -> Document:
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as problem:
-        raise Failure(
-            error("NMT210", f"{file.name} is not UTF-8 text: {problem.reason}", where=Place(str(file), 1, 1))
-        ) from problem
+        before = problem.object[: problem.start]
+        where = Place(str(file), before.count(b"\n") + 1, problem.start - (before.rfind(b"\n") + 1) + 1)
+        summary = f"{file.name} is not UTF-8 text: {problem.reason}"
+        raise Failure(error("NMT210", summary, where=where)) from problem
+    except OSError as problem:
+        summary = f"{file.name} cannot be read: {problem.strerror}"
+        raise Failure(error("NMT210", summary, where=Place(str(file)))) from problem
     return parse_yaml(text, str(file))
 
 
 def parse_yaml(text: str, name: str) -> Document:
     """Parse YAML text; `name` is the file that places and errors name."""
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
+        if node is None:
+            return Document()
+        if not isinstance(node, yaml.MappingNode):
+            summary = "the top of a config must be a mapping of keys to values"
+            raise Failure(error("NMT211", summary, where=_place(node, name)))
+        reader = _Reader(name)
+        return Document(reader.mapping(node, ()), reader.places)
+    except yaml.reader.ReaderError as problem:
+        raise Failure(_bad_character(problem, text, name)) from problem
     except yaml.MarkedYAMLError as problem:
         raise Failure(_syntax_error(problem, name)) from problem
-    except yaml.YAMLError as problem:
-        raise Failure(error("NMT210", f"not YAML: {problem}", where=Place(name, 1, 1))) from problem
-    finally:
-        loader.dispose()
-    document = Document()
-    if node is None:
-        return document
-    if not isinstance(node, yaml.MappingNode):
-        raise Failure(
-            error(
-                "NMT211", "the top of a config must be a mapping of keys to values", where=_place(node, name)
-            )
-        )
-    document.tree = _Reader(name, document.places).mapping(node, ())
-    return document
+    except RecursionError as problem:
+        raise Failure(error("NMT210", "nested too deeply", where=Place(name, 1, 1))) from problem
+
+
+def dump_yaml(tree: Any) -> str:
+    """YAML text that reads back as the same tree, keys in their order."""
+    text: str = yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return text
 
 
 def parse_scalar(text: str) -> Any:
@@ -80,82 +94,74 @@ def parse_scalar(text: str) -> Any:
 class _Reader:
     """Builds the tree of a document and notes the place of every key on the way."""
 
-    def __init__(self, name: str, places: dict[KeyPath, Place]) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.places = places
+        self.places: dict[KeyPath, Place] = {}
+        self._open: list[yaml.Node] = []
 
     def mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         result: dict[str, Any] = {}
         own: set[str] = set()
-        for key_node, value_node in sorted(
-            node.value, key=lambda pair: pair[0].tag != "tag:yaml.org,2002:merge"
-        ):
-            if key_node.tag == "tag:yaml.org,2002:merge":
+        for key_node, value_node in sorted(node.value, key=lambda pair: pair[0].tag != _MERGE):
+            if key_node.tag == _MERGE:
                 self._merge_key(value_node, path, result)
                 continue
-            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-            if key is None:
-                raise Failure(
-                    error("NMT211", "a key must be a plain word", where=_place(key_node, self.name))
-                )
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise self._failure("NMT211", "a key must be a plain word", key_node)
+            key = str(key_node.value)
             if key in own:
-                raise Failure(
-                    error(
-                        "NMT212",
-                        f"'{key}' is given twice",
-                        where=_place(key_node, self.name),
-                        fix="keep one of the two",
-                    )
-                )
+                raise self._failure("NMT212", f"'{key}' is given twice", key_node, "keep one of the two")
             own.add(key)
             self.places[(*path, key)] = _place(key_node, self.name)
             result[key] = self.value(value_node, (*path, key))
         return result
 
     def value(self, node: yaml.Node, path: KeyPath) -> Any:
-        if isinstance(node, yaml.MappingNode):
-            return self.mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            items = []
-            for index, item in enumerate(node.value):
-                self.places[(*path, index)] = _place(item, self.name)
-                items.append(self.value(item, (*path, index)))
-            return items
+        if node.tag not in _KNOWN_TAGS:
+            raise self._failure("NMT210", f"the tag {node.tag} means nothing here", node, "leave it out")
+        if any(node is around for around in self._open):
+            raise self._failure("NMT210", "an alias refers to what it stands in", node)
+        self._open.append(node)
         try:
+            if isinstance(node, yaml.MappingNode):
+                return self.mapping(node, path)
+            if isinstance(node, yaml.SequenceNode):
+                return [self._item(item, (*path, index)) for index, item in enumerate(node.value)]
             return _scalar(node.tag, str(node.value))
         except ValueError as problem:
-            raise Failure(
-                error(
-                    "NMT210",
-                    f"'{node.value}' is not a {node.tag.rsplit(':', 1)[-1]}",
-                    where=_place(node, self.name),
-                )
-            ) from problem
+            kind = node.tag.removeprefix(_TAG)
+            raise self._failure("NMT210", f"'{node.value[:40]}' is not a {kind}", node) from problem
+        finally:
+            self._open.pop()
+
+    def _item(self, node: yaml.Node, path: KeyPath) -> Any:
+        self.places[path] = _place(node, self.name)
+        return self.value(node, path)
 
     def _merge_key(self, node: yaml.Node, path: KeyPath, result: dict[str, Any]) -> None:
         """`<<: *anchor` or a list of them: earlier ones win, and the mapping's own keys over all."""
         sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
         for source in reversed(sources):
-            result.update(self.mapping(source, path))
+            if not isinstance(source, yaml.MappingNode):
+                raise self._failure("NMT211", "`<<` takes a mapping, or a list of mappings", node)
+            result.update(self.value(source, path))
+
+    def _failure(self, code: str, summary: str, node: yaml.Node, fix: str = "") -> Failure:
+        return Failure(error(code, summary, where=_place(node, self.name), fix=fix))
 
 
 def _scalar(tag: str, text: str) -> Any:
-    match tag.rsplit(":", 1)[-1]:
+    match tag.removeprefix(_TAG):
         case "null":
             return None
+        case "bool" if text.lower() not in ("true", "false"):
+            raise ValueError(text)
         case "bool":
             return text.lower() == "true"
         case "int":
             return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
         case "float":
-            return float(
-                text.replace(".inf", "inf")
-                .replace(".Inf", "inf")
-                .replace(".INF", "inf")
-                .replace(".nan", "nan")
-                .replace(".NaN", "nan")
-                .replace(".NAN", "nan")
-            )
+            return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
         case _:
             return text
 
@@ -166,8 +172,16 @@ def _place(node: yaml.Node, name: str) -> Place:
     return Place(name, start.line + 1, start.column + 1, max(1, length))
 
 
-def _syntax_error(problem: yaml.MarkedYAMLError, name: str) -> Any:
+def _syntax_error(problem: yaml.MarkedYAMLError, name: str) -> Diagnostic:
     mark = problem.problem_mark or problem.context_mark
     where = Place(name, mark.line + 1, mark.column + 1) if mark else Place(name, 1, 1)
     because = f" {problem.context}" if problem.context else ""
-    return error("NMT210", f"not YAML: {problem.problem}{because}", where=where)
+    unquoted = mark is not None and (mark.buffer or "")[mark.pointer :].startswith(MISSING)
+    fix = f'inside [ ] and {{ }}, write "{MISSING}" in quotes' if unquoted else ""
+    return error("NMT210", f"not YAML: {problem.problem}{because}", where=where, fix=fix)
+
+
+def _bad_character(problem: yaml.reader.ReaderError, text: str, name: str) -> Diagnostic:
+    before = text[: problem.position]
+    where = Place(name, before.count("\n") + 1, problem.position - (before.rfind("\n") + 1) + 1)
+    return error("NMT210", f"not YAML: the character U+{ord(text[problem.position]):04X}", where=where)

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
-
 from nemotron.config.secrets import redact_tree
+from nemotron.config.yaml_places import dump_yaml
 from nemotron.planning.request import StepRequest
 
 VERSION = 1
@@ -43,5 +42,4 @@ def as_pipeline(request: StepRequest) -> dict[str, Any]:
 
 def to_yaml(pipeline: dict[str, Any]) -> str:
     """The pipeline as YAML text, without anything that looks like a secret."""
-    text: str = yaml.safe_dump(redact_tree(pipeline), sort_keys=False, allow_unicode=True)
-    return text
+    return dump_yaml(redact_tree(pipeline))

@@ -84,6 +84,7 @@ def overrides(arguments: argparse.Namespace, work: Path) -> list[str]:
         "~validation_dataset",
         "~validation_dataloader",
         "lr_scheduler.lr_warmup_steps=2",
+        "model.torch_dtype=bfloat16",
         f"step_scheduler.max_steps={arguments.steps}",
         "step_scheduler.num_epochs=100",
         f"step_scheduler.ckpt_every_steps={arguments.steps}",
@@ -190,7 +191,7 @@ def main() -> None:
     parser.add_argument("kind", choices=STEPS)
     parser.add_argument("--gpus", type=int, default=1)
     parser.add_argument("--pairs", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=25)
+    parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--local-batch", type=int, default=4)
     parser.add_argument("--accumulate", type=int, default=1)
     parser.add_argument("--tokenizer", type=Path, default=Path("output/quickstart/model"))

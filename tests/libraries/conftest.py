@@ -161,7 +161,14 @@ def make_wheel() -> MakeWheel:
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tiny:
     """The tiny library, its lock and wheels in place, nothing installed, no index to be asked."""
-    for name in ("PIP_FIND_LINKS", "UV_TORCH_BACKEND", "UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL"):
+    for name in (
+        "PIP_FIND_LINKS",
+        "UV_TORCH_BACKEND",
+        "UV_INDEX",
+        "UV_DEFAULT_INDEX",
+        "UV_INDEX_URL",
+        "NEMOTRON_TINY_PYTHON",
+    ):
         monkeypatch.delenv(name, raising=False)
     library = Tiny(tmp_path)
     monkeypatch.setenv("NEMOTRON_CACHE", str(tmp_path / "cache"))

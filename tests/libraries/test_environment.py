@@ -106,3 +106,36 @@ def test_its_programs_come_first_on_a_jobs_path(place, monkeypatch):
     monkeypatch.setenv("PATH", "/usr/bin")
 
     assert find("tiny").variables() == {"PATH": f"{place / 'bin'}{os.pathsep}/usr/bin"}
+
+
+def test_the_users_own_python_is_taken_instead(place, tmp_path, monkeypatch):
+    own = tmp_path / "own" / "python"
+    own.parent.mkdir()
+    own.symlink_to(sys.executable)
+    monkeypatch.setenv("NEMOTRON_TINY_PYTHON", str(own))
+
+    found = require("tiny", gpus=True)
+
+    assert found.python == own
+    assert found.lock_digest != load("tiny").lock_digest
+
+
+def test_the_users_own_python_may_be_named_as_on_path(tiny, tmp_path, monkeypatch):
+    own = tmp_path / "own" / "python-of-mine"
+    own.parent.mkdir()
+    own.symlink_to(sys.executable)
+    monkeypatch.setenv("PATH", str(own.parent))
+    monkeypatch.setenv("NEMOTRON_TINY_PYTHON", "python-of-mine")
+
+    assert find("tiny").python == own
+
+
+def test_the_users_own_python_that_is_not_there_is_reported(place, monkeypatch):
+    monkeypatch.setenv("NEMOTRON_TINY_PYTHON", str(place / "nowhere"))
+
+    with pytest.raises(Failure) as failure:
+        find("tiny")
+
+    (problem,) = failure.value.diagnostics
+    assert (problem.code, failure.value.exit_code) == ("NMT609", 3)
+    assert "NEMOTRON_TINY_PYTHON" in problem.fix

@@ -70,7 +70,9 @@ def test_programs_of_the_environment_run_where_it_was_renamed_to(tiny):
     ]
 
 
-def test_bytecode_is_there_for_a_job_that_may_write_none(tiny):
+def test_bytecode_is_there_for_a_job_that_may_write_none(tiny, monkeypatch):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+
     made = install("tiny")
 
     assert list(made.folder.glob("lib/python*/site-packages/tiny/__pycache__/*.pyc"))
@@ -332,6 +334,15 @@ def test_a_machine_that_gets_a_gpu_gets_the_cuda_build(tiny, monkeypatch):
     monkeypatch.setenv("PATH", f"{smi.parent}{os.pathsep}{os.environ['PATH']}")
 
     assert install("tiny").cuda == "13.0"
+
+
+def test_a_library_of_the_machines_own_is_not_installed(tiny, monkeypatch):
+    monkeypatch.setenv("NEMOTRON_TINY_PYTHON", sys.executable)
+    reports = []
+
+    assert install("tiny", reports.append).python == Path(sys.executable)
+    assert not tiny.libraries.exists()
+    assert any(sys.executable in line for line in reports)
 
 
 def test_no_build_of_torch_at_all(tiny, monkeypatch):

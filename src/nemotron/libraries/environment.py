@@ -58,10 +58,14 @@ def find(name: str) -> Environment | None:
     """The environment of a library, or None when it is not installed or is broken.
 
     Reads two files of `locks/` and one of the environment: a few milliseconds. Failure NMT607 or NMT608
-    when there is no such library.
+    when there is no such library, NMT609 when the Python that the user names for it is not there.
     """
-    library = load(name)
-    return _outside(library) or read(folder_of(library), library)
+    return current(load(name))
+
+
+def current(library: Library) -> Environment | None:
+    """What `find` finds, for a library that is loaded already."""
+    return outside(library) or read(folder_of(library), library)
 
 
 def require(name: str, *, gpus: bool = False) -> Environment:
@@ -125,8 +129,8 @@ def left_over(library: Library) -> list[Path]:
     return sorted(folder for folder in found if folder != used and (folder / MARKER).is_file())
 
 
-def _outside(library: Library) -> Environment | None:
-    """The Python that `NEMOTRON_<LIBRARY>_PYTHON` names; Failure NMT609 when it is not there."""
+def outside(library: Library) -> Environment | None:
+    """The Python that `NEMOTRON_<LIBRARY>_PYTHON` names, if any; Failure NMT609 when it is not there."""
     variable = f"NEMOTRON_{library.name.upper().replace('-', '_')}_PYTHON"
     named = os.environ.get(variable)
     if not named:
@@ -134,7 +138,11 @@ def _outside(library: Library) -> Environment | None:
     found = shutil.which(named)
     if found is None:
         raise Failure(
-            blocked("NMT609", f"{variable} names {named}, which is not there", fix=f"correct or unset {variable}")
+            blocked(
+                "NMT609",
+                f"{variable} names {named}, which is not there",
+                fix=f"correct or unset {variable}",
+            )
         )
     program = Path(found).absolute()
     return Environment(

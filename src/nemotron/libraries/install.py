@@ -25,6 +25,7 @@ from nemotron.libraries.environment import (
     MARKER_VERSION,
     Environment,
     folder_of,
+    outside,
     python_of,
     read,
     root,
@@ -44,9 +45,13 @@ def install(
 
     `torch` is `cpu`, `cuda`, or `auto` for the build that fits this machine. An environment whose torch
     cannot use the GPU is replaced; one with CUDA serves a machine without a GPU too. `report` is told,
-    line by line, what happens. Failure NMT602 to NMT608.
+    line by line, what happens. A library that comes with the machine is left alone. Failure NMT602 to
+    NMT609.
     """
     library = load(name)
+    if given := outside(library):
+        report(f"{name} comes with this machine: {given.python}")
+        return given
     folder = folder_of(library)
     log = root() / f"{folder.name}.log"
     try:
@@ -102,7 +107,7 @@ def _make(commands: Commands, library: Library, wanted: Wanted) -> Environment:
         build = torch_build.choose(commands, program, library, python, wanted, links)
         commands.report(_torch_line(library, build))
         _install_packages(commands, program, library, python, build, links)
-        commands.report("checking that it works: " + ", ".join(library.description.imports))
+        commands.report("importing it, which shows that it works and compiles what jobs import")
         found = _probe(commands, python, ["torch", *library.description.imports])
         _write_marker(work, library, build, found)
         _put(work, place)
@@ -132,20 +137,24 @@ def _install_packages(
     """torch and what it brings, then the lock; every file is checked against its digest.
 
     Two calls, because a torch backend would also look for other packages of the lock in PyTorch's index,
-    whose files have other digests. Bytecode is compiled here, on all cores: a job would otherwise do it on
-    one, and do it each time where Python is told to write none.
+    whose files have other digests.
     """
     requirements = python.parent.parent / "torch.txt"
     requirements.write_text("\n".join(build.requirements) + "\n", encoding="utf-8")
     argv = [str(program), "pip", "install", "--python", str(python), "--no-deps", "--require-hashes"]
-    argv += ["--compile-bytecode", *torch_build.find_links_options(links)]
+    argv += torch_build.find_links_options(links)
     commands.run([*argv, *build.options, "--requirements", str(requirements)], "installing torch")
     lock = ["--build-constraints", str(library.lock), "--requirements", str(library.lock)]
-    commands.run([*argv, *lock], "installing the packages and compiling them")
+    commands.run([*argv, *lock], "installing the packages")
 
 
 def _probe(commands: Commands, python: Path, modules: list[str]) -> dict[str, Any]:
-    """What the environment says of itself after importing `modules`; CommandFailed when it cannot."""
+    """What the environment says of itself after importing `modules`; CommandFailed when it cannot.
+
+    `-I` lets Python write bytecode even where PYTHONDONTWRITEBYTECODE is set. So the proof that an
+    installation works also compiles what jobs import, and no job has to: most of a library's files are
+    never imported, and compiling them all takes several times as long.
+    """
     argv = [str(python), "-I", str(Path(probe.__file__)), *modules]
     printed = commands.run(argv, "importing", quiet=True)
     try:

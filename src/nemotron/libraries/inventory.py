@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from nemotron.libraries.environment import Environment, folder_of, left_over, read
+from nemotron.libraries.environment import Environment, current, folder_of, left_over
 from nemotron.libraries.spec import Library, load, names
 
 
@@ -35,7 +35,7 @@ def inventory() -> list[Entry]:
 
 
 def _entry(library: Library) -> Entry:
-    folder = folder_of(library)
-    environment = read(folder, library)
+    environment = current(library)
+    folder = environment.folder if environment else folder_of(library)
     state = State.INSTALLED if environment else State.BROKEN if folder.exists() else State.MISSING
     return Entry(library, state, folder, environment, left_over(library))

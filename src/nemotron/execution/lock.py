@@ -1,13 +1,16 @@
 """A lock as a file made by `link(2)`: works on shared file systems, and says who holds it.
 
 A dead holder on this host is replaced; a holder on another host is refused, as nobody here can tell
-whether it lives.
+whether it lives. Those who would replace a holder are all on this host, so `flock(2)` keeps them apart.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,14 +25,15 @@ from nemotron.execution.processes import boot_id, start_time
 def hold(file: Path, purpose: str) -> Iterator[None]:
     """Hold the lock while the block runs. Failure NMT806 when a living process has it."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    mine = file.with_name(f".{file.name}.{os.getpid()}")
-    mine.write_text(json.dumps(_myself()), encoding="utf-8")
+    # Not named by the pid: another host, or a container that was here before, has the same ones.
+    mine = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     try:
+        mine.write_text(json.dumps(_myself()), encoding="utf-8")
         while not _link(mine, file):
             holder = _read(file)
             if holder is not None and _may_be_alive(holder):
                 raise Failure(_refusal(file, holder, purpose))
-            _break(file, holder)
+            _remove_dead(file)
         try:
             yield
         finally:
@@ -46,16 +50,14 @@ def _link(source: Path, target: Path) -> bool:
     return True
 
 
-def _break(file: Path, holder: dict[str, Any] | None) -> None:
-    """Remove a dead holder's lock: under a name of our own first, so that a new holder's is never removed."""
-    aside = file.with_name(f".{file.name}.dead.{os.getpid()}")
-    try:
-        os.rename(file, aside)
-    except FileNotFoundError:
-        return
-    if _read(aside) != holder:
-        _link(aside, file)
-    aside.unlink(missing_ok=True)
+def _remove_dead(file: Path) -> None:
+    """Remove the lock unless a living process holds it by now; one process at a time looks and removes."""
+    with open(file.with_name(".breaking"), "a", encoding="utf-8") as guard:
+        with contextlib.suppress(OSError):  # a file system without flock: the window is microseconds
+            fcntl.flock(guard, fcntl.LOCK_EX)
+        holder = _read(file)
+        if holder is not None and not _may_be_alive(holder):
+            file.unlink(missing_ok=True)
 
 
 def _myself() -> dict[str, Any]:
@@ -64,17 +66,22 @@ def _myself() -> dict[str, Any]:
 
 
 def _may_be_alive(holder: dict[str, Any]) -> bool:
+    if not holder:
+        return False
     if holder.get("host") != socket.gethostname():
         return True
     return holder.get("boot") == boot_id() and start_time(int(holder.get("pid", 0))) == holder.get("started")
 
 
 def _read(file: Path) -> dict[str, Any] | None:
+    """Who holds the lock; None when there is no lock, empty when the machine died while it was written."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except FileNotFoundError:
         return None
-    return content if isinstance(content, dict) else None
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _refusal(file: Path, holder: dict[str, Any], purpose: str) -> Any:

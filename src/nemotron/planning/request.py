@@ -6,6 +6,7 @@ Reads the artifacts' records and facts. Makes paths absolute, so that the job ma
 from __future__ import annotations
 
 import glob
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,6 @@ from nemotron.config.layers import Config
 from nemotron.config.overrides import Override
 from nemotron.config.tree import MISSING, KeyPath, split_key
 
-GLOB_CHARACTERS = frozenset("*?[")
-
 
 @dataclass
 class Source:
@@ -33,27 +32,23 @@ class Source:
 
     @property
     def exists(self) -> bool:
-        return self.path is not None and self.path.exists()
+        # os.path, as pathlib takes a name that is too long ill.
+        return self.path is not None and os.path.exists(self.path)
 
     @property
     def files(self) -> list[Path]:
         """What the path means: itself, or what its wildcard matches."""
         if self.path is None:
             return []
-        if GLOB_CHARACTERS & set(str(self.path)) and not self.path.exists():
-            return [Path(p) for p in sorted(glob.glob(str(self.path), recursive=True))]
-        return [self.path] if self.path.exists() else []
+        if self.exists:
+            return [self.path]
+        return [Path(p) for p in sorted(glob.glob(str(self.path), recursive=True))]
 
     def record(self) -> Artifact | None:
         return read_record(self.path) if self.exists and self.path else None
 
     def facts(self) -> dict[str, FactValue]:
-        if self.exists and self.path:
-            record = self.record()
-            if self.path.is_file() and record is not None:
-                return dict(record.facts)
-            return facts_on_disk(self.path)
-        return {}
+        return facts_on_disk(self.path) if self.exists and self.path else {}
 
     def digest(self) -> str:
         """What stands for this source in a key."""
@@ -102,10 +97,12 @@ class StepRequest:
 
     def named_outputs(self) -> dict[str, Path]:
         """The output folders that the user or the config named: config key → absolute path."""
-        keys = {port.at for port in self.step.manifest.produces}
+        keys = dict.fromkeys(port.at for port in self.step.manifest.produces)
         named = {key: self.config.document.get(key) for key in keys}
         return {
-            key: Path(value) for key, value in named.items() if isinstance(value, str) and value != MISSING
+            key: Path(value)
+            for key, value in named.items()
+            if isinstance(value, str) and value not in ("", MISSING)
         }
 
 
@@ -173,19 +170,20 @@ def _unset_alternatives(step: Step, config: Config) -> None:
 
 
 def _absolute_paths(step: Step, config: Config) -> None:
-    keys = [port.at for port in step.manifest.produces]
-    keys += [p.key for p in step.manifest.parameters if p.type == "path"]
-    for key in keys:
+    """An output is always a path, though `output/sft` reads like a name on a hub."""
+    outputs = {port.at for port in step.manifest.produces}
+    paths = {p.key for p in step.manifest.parameters if p.type == "path"}
+    for key in sorted(outputs | paths):
         value = config.document.get(key)
         if isinstance(value, list):
             value[:] = [str(_absolute(v)) if is_local_path(v) else v for v in value]
-        elif is_local_path(value):
+        elif is_local_path(value) or (key in outputs and isinstance(value, str) and is_hub_name(value)):
             _assign(config.tree, split_key(key), str(_absolute(value)))
 
 
 def _absolute(value: str) -> Path:
     """Absolute, but links are kept: the name that the user gave is the one that messages show."""
-    return Path.cwd() / Path(value).expanduser()
+    return Path.cwd() / os.path.expanduser(value)
 
 
 def _assign(tree: Any, path: KeyPath, value: Any) -> None:

@@ -98,8 +98,9 @@ def run(main: Callable[[Job], list[Output]]) -> NoReturn:
     path = arguments.parse_args().config.resolve()
     # TERM must unwind the stack, so that worker processes of a pool are ended with this one.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    job = Job(path.parent, _resolve_environment(yaml.safe_load(path.read_text(encoding="utf-8"))))
+    job = Job(path.parent, {})
     try:
+        job.config = _resolve_environment(yaml.safe_load(path.read_text(encoding="utf-8")))
         outputs = main(job)
     except JobError as error:
         if job.is_main:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import os
 import sys
 import traceback
 from datetime import UTC, datetime
@@ -14,11 +14,23 @@ import typer
 from nemotron import __version__
 from nemotron.cli import explain, library, steps_list, steps_new_config, steps_run, steps_show
 from nemotron.cli.output import print_diagnostics, print_json
-from nemotron.diagnostic import Diagnostic, Failure, blocked
+from nemotron.cli.streams import make_robust
+from nemotron.diagnostic import Diagnostic, Failure, blocked, error
 from nemotron.files import cache_folder
 
 BUG = 70
+BUG_CODE = "NMT900"
 INTERRUPTED = 130
+
+_NO_SPACE = ("NMT630", "the disk is full", "free some space (`df -h`), then run it again")
+_NO_WRITING = ("NMT631", "this may not be read or written", "correct its permissions, or work elsewhere")
+_SURROUNDINGS = {
+    errno.ENOSPC: _NO_SPACE,
+    errno.EDQUOT: _NO_SPACE,
+    errno.EACCES: _NO_WRITING,
+    errno.EPERM: _NO_WRITING,
+    errno.EROFS: _NO_WRITING,
+}
 
 app = typer.Typer(
     name="nemotron",
@@ -61,38 +73,50 @@ def _root(
 
 def main() -> None:
     """Run a command and exit with its code (README lists them)."""
+    make_robust()
     try:
-        app()
-    except Failure as failure:
-        _report(failure)
-        sys.exit(failure.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except OSError as problem:
-        if problem.errno not in (errno.ENOSPC, errno.EDQUOT):
-            sys.exit(_report_bug(problem))
-        full = Failure(_disk_full(problem))
-        _report(full)
-        sys.exit(full.exit_code)
+        code = int(app(standalone_mode=False) or 0)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
     except Exception as problem:
-        sys.exit(_report_bug(problem))
+        code = _report(problem)
+    sys.exit(code)
 
 
-def _report(failure: Failure) -> None:
-    print_diagnostics(failure.diagnostics)
-    if "--json" in sys.argv:
-        print_json({"exit_code": failure.exit_code}, failure.diagnostics)
+def _report(problem: Exception) -> int:
+    """Tell a person (and with --json a program) what went wrong; the exit code that goes with it."""
+    failure = _as_failure(problem)
+    if _is_usage_error(problem):
+        problem.show()  # type: ignore[attr-defined]
+    else:
+        print_diagnostics(failure.diagnostics)
+    code = BUG if failure.diagnostics[0].code == BUG_CODE else failure.exit_code
+    with contextlib.suppress(OSError):
+        if "--json" in sys.argv:
+            print_json({"exit_code": code}, failure.diagnostics)
+        sys.stdout.flush()
+    return code
 
 
-def _disk_full(problem: OSError) -> Diagnostic:
-    where = f" while writing {problem.filename}" if problem.filename else ""
-    return blocked("NMT630", f"the disk is full{where}", fix="free some space (`df -h`), then run it again")
+def _as_failure(problem: Exception) -> Failure:
+    if isinstance(problem, Failure):
+        return problem
+    if _is_usage_error(problem):
+        return Failure(error("NMT200", str(problem), fix="see --help"))
+    if isinstance(problem, OSError) and problem.errno in _SURROUNDINGS:
+        code, what, fix = _SURROUNDINGS[problem.errno]
+        where = f": {problem.filename}" if problem.filename else ""
+        return Failure(blocked(code, f"{what}{where}", fix=fix))
+    return Failure(_bug(problem))
 
 
-def _report_bug(problem: BaseException) -> int:
+def _is_usage_error(problem: Exception) -> bool:
+    """Whether the command line was wrong. By its methods: typer brings a click of its own, or not."""
+    return hasattr(problem, "format_message") and hasattr(problem, "show")
+
+
+def _bug(problem: Exception) -> Diagnostic:
     """Write the traceback to a file for a report; what the person sees is short."""
     text = "".join(traceback.format_exception(problem))
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
@@ -100,8 +124,7 @@ def _report_bug(problem: BaseException) -> int:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"nemotron {__version__}, Python {sys.version}\n{text}", encoding="utf-8")
-        where = f"please report it with {file}"
+        fix = f"please report it with {file}"
     except OSError:
-        where = text
-    print(f"nemotron: a bug of ours: {type(problem).__name__}: {problem}\n{where}", file=sys.stderr)
-    return BUG
+        fix = f"please report it with this:\n{text}"
+    return error(BUG_CODE, f"a bug of ours: {type(problem).__name__}: {problem}", fix=fix)

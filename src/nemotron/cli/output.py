@@ -19,7 +19,8 @@ JSON_VERSION = 1
 def print_json(document: dict[str, Any], diagnostics: Iterable[Diagnostic] = ()) -> None:
     """One JSON document on stdout, with its version and the diagnostics."""
     whole = {"version": JSON_VERSION, **document, "diagnostics": [as_dict(d) for d in diagnostics]}
-    print(json.dumps(whole, indent=1, ensure_ascii=False, default=str))
+    ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
+    print(json.dumps(whole, indent=1, ensure_ascii=ascii_only, default=str))
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from typing import Any, TextIO
 
-from nemotron.cli.output import short_path, shorten, wants_color, width
+from nemotron.cli.output import short_path, shorten, width
 from nemotron.config.secrets import redact
 from nemotron.execution.outputs import Made
 from nemotron.execution.store import Attempt
@@ -18,13 +19,12 @@ _BAR = 24
 class LiveEvents:
     """Prints what a run tells."""
 
-    def __init__(self, stream: TextIO = sys.stderr, *, quiet: bool = False) -> None:
-        self.stream = stream
+    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+        self.stream = stream or sys.stderr
         self.quiet = quiet
-        self.live = stream.isatty()
-        self.color = wants_color(stream)
+        self.live = self.stream.isatty()
         self.status = ""
-        self.began = time.monotonic()
+        self.first: tuple[int, float] | None = None
         self.printed = 0.0
 
     def skipped(self, made: list[Made]) -> None:
@@ -32,13 +32,16 @@ class LiveEvents:
         producer = made[0].record.producer
         self._line(f"Skipped: run {producer.run} made this from the same config and inputs.")
 
-    def started(self, attempt: Attempt, argv: list[str], changed: list[str] | None) -> None:
+    def adopted(self, attempt: Attempt) -> None:
+        """The job of a run that was cut off had come to its end."""
+        self._line(f"The job of run {attempt.run_id} had come to its end: what it made is recorded now.")
+
+    def started(self, attempt: Attempt, argv: list[str], changed: list[str]) -> None:
         """The job's process was started."""
         if changed:
             names = ", ".join(changed[:6]) + (f" and {len(changed) - 6} more" if len(changed) > 6 else "")
             self._line(f"  changed  {names} (since the last finished run of this step)")
         self._line(f"  log      {short_path(attempt.log)}")
-        self.began = time.monotonic()
 
     def log(self, line: str) -> None:
         """A line of the job's log."""
@@ -46,31 +49,44 @@ class LiveEvents:
             self._line(redact(line))
 
     def progress(self, line: dict[str, Any]) -> None:
-        """A step of the job is done."""
+        """A step of the job is done. A line without a number in `step` tells nothing."""
         now = time.monotonic()
-        step, total = line.get("step"), line.get("total")
+        step, total = _number(line, "step"), _number(line, "total")
+        if step is None:
+            return
+        text = self._status(line, int(step), int(total or 0), now)
         if self.live:
-            self.status = self._status(line, now)
+            self.status = text
             self._draw()
-        elif now - self.printed >= _PLAIN_SECONDS or (total is not None and step == total):
+        elif now - self.printed >= _PLAIN_SECONDS or step == total:
             self.printed = now
-            print(self._status(line, now), file=self.stream, flush=True)
+            print(text, file=self.stream, flush=True)
 
-    def _status(self, line: dict[str, Any], now: float) -> str:
-        step, total = int(line.get("step", 0)), line.get("total")
+    def _status(self, line: dict[str, Any], step: int, total: int, now: float) -> str:
         unit = line.get("unit", "step")
-        parts = [f"{unit} {step:,}/{int(total):,}" if total else f"{unit} {step:,}"]
-        if (loss := line.get("loss")) is not None:
+        parts = [f"{unit} {step:,}/{total:,}" if total else f"{unit} {step:,}"]
+        if (loss := _number(line, "loss")) is not None:
             parts.append(f"loss {loss:.4f}")
-        if (speed := line.get("tokens_per_s")) is not None:
+        if (speed := _number(line, "tokens_per_s")) is not None:
             parts.append(f"{speed:,.0f} tokens/s")
-        if total and 0 < step < total:
-            parts.append(f"{_clock((now - self.began) / step * (total - step))} left")
+        if (left := self._seconds_left(step, total, now)) is not None:
+            parts.append(f"{_clock(left)} left")
         text = " · ".join(parts)
         if not self.live or not total:
             return text
-        filled = round(_BAR * min(1.0, step / total))
+        filled = round(_BAR * min(1.0, max(0, step) / total))
         return f"{'━' * filled}{'─' * (_BAR - filled)} {text}"
+
+    def _seconds_left(self, step: int, total: int, now: float) -> float | None:
+        """By the pace since the first step that was told of: a resumed job does not begin at 0."""
+        if self.first is None or step < self.first[0]:
+            self.first = step, now
+        done = step - self.first[0]
+        return (now - self.first[1]) / done * (total - step) if done and step < total else None
+
+    def stopping(self) -> None:
+        """The run was interrupted, and the job is told to end."""
+        self._line("Interrupted: ending the job. Ctrl-C again kills it at once.")
 
     def _line(self, text: str) -> None:
         if self.live and self.status:
@@ -88,6 +104,14 @@ class LiveEvents:
         if self.live and self.status:
             self.stream.write("\n")
             self.status = ""
+
+
+def _number(line: dict[str, Any], name: str) -> float | None:
+    """A number of a progress line; None where a job wrote something else (a step's own code, say)."""
+    value = line.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) or name not in ("step", "total") else None
 
 
 def _clock(seconds: float) -> str:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
+from nemotron.config.tree import join_key, leaves
+from nemotron.diagnostic import Diagnostic, blocked
 from nemotron.execution.interpreter import Interpreter
 from nemotron.execution.processes import MARK
 from nemotron.planning.request import StepRequest
+
+# What interpolation leaves of a secret-named variable: `nemotron.backends.job` fills in the same.
+SECRET_REFERENCE = re.compile(r"\$\{oc\.env:([A-Za-z_]\w*)\}")
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 # What belongs to the Python that runs the command line and would mislead the job's.
@@ -55,6 +61,30 @@ def environment(request: StepRequest, interpreter: Interpreter, code: Path, atte
         **interpreter.variables,
         "PYTHONPATH": python_path,
         "PYTHONUNBUFFERED": "1",
-        **request.config.run.env_vars,
+        **{name: _filled_in(value) for name, value in request.config.run.env_vars.items()},
         MARK: attempt,
     }
+
+
+def unset_variables(request: StepRequest) -> list[Diagnostic]:
+    """References to secrets that are left for the job, and whose variable is not set here."""
+    given = request.config.run.env_vars
+    wanted = [(path, value, {*os.environ, *given}) for path, value in leaves(request.config.tree)]
+    wanted += [(("run", "env_vars", name), value, {*os.environ}) for name, value in given.items()]
+    return [
+        blocked(
+            "NMT610",
+            f"the environment variable {name} is not set",
+            detail=f"'{join_key(path)}' refers to it",
+            where=request.config.document.place(path),
+            fix=f"export {name}=…",
+        )
+        for path, value, known in wanted
+        for name in SECRET_REFERENCE.findall(value if isinstance(value, str) else "")
+        if name not in known
+    ]
+
+
+def _filled_in(value: str) -> str:
+    """A variable of the config with the secrets that it refers to: only the job's environment has them."""
+    return SECRET_REFERENCE.sub(lambda found: os.environ.get(found[1], ""), value)

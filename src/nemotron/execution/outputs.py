@@ -46,27 +46,30 @@ def place_outputs(request: StepRequest, store: Store, key: str) -> dict[str, Pat
     return named
 
 
-def foreign_outputs(request: StepRequest, store: Store, key: str) -> list[Diagnostic]:
-    """Output folders that hold something which no attempt at this request made."""
-    problems = []
-    for at, folder in request.named_outputs().items():
-        if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-            continue
-        mine = any(
-            command.get("key") == key and str(folder) in command.get("outputs", {}).values()
-            for _, command in store.attempts(request.step.id)
+def foreign_outputs(request: StepRequest, named: dict[str, Path], store: Store, key: str) -> list[Diagnostic]:
+    """Output folders that hold something else than what an attempt at this request left there last."""
+    return [
+        error(
+            "NMT704",
+            f"{folder} holds something else",
+            where=request.config.document.place(at),
+            detail="an output folder must be empty, new, or what the same request left there",
+            fix=f"name another folder ({at}=FOLDER), leave {at} out, or remove that one",
         )
-        if not mine:
-            problems.append(
-                error(
-                    "NMT704",
-                    f"{folder} holds something else",
-                    where=request.config.document.place(at),
-                    detail="an output folder must be empty, new, or what the same request left there",
-                    fix=f"name another folder ({at}=FOLDER), leave {at} out, or remove that one",
-                )
-            )
-    return problems
+        for at, folder in named.items()
+        if folder.exists()
+        and not (folder.is_dir() and not any(folder.iterdir()))
+        and _last_key(store, folder) != key
+    ]
+
+
+def _last_key(store: Store, folder: Path) -> str | None:
+    """The key of the newest attempt, at any step, that wrote into a folder."""
+    for _, command in store.attempts():
+        if str(folder) in command.get("outputs", {}).values():
+            key = command.get("key")
+            return key if isinstance(key, str) else None
+    return None
 
 
 def find_finished(
@@ -97,21 +100,35 @@ def clear_the_way(request: StepRequest, folders: dict[str, Path], mark: str) -> 
 
 def record_outputs(request: StepRequest, attempt: Attempt, key: str) -> list[Made]:
     """Write artifact.json for everything that the job made. Failure NMT803 if an output is not there."""
-    told = read_json(attempt.outputs)
-    entries = told if isinstance(told, list) else []
-    by_port = {entry["port"]: entry for entry in entries if isinstance(entry, dict) and "port" in entry}
+    told = _told(attempt)
     problems = [
         error("NMT803", f"the job made no '{port.name}'", where=Place(str(attempt.log)))
         for port in request.step.manifest.produces
-        if not port.optional and (port.name not in by_port or not Path(by_port[port.name]["path"]).exists())
+        if not port.optional and (port.name not in told or not told[port.name][0].exists())
     ]
     if problems:
         raise Failure(problems)
     return [
-        _record(request, attempt, key, port, by_port[port.name])
+        _record(request, attempt, key, port, *told[port.name])
         for port in request.step.manifest.produces
-        if port.name in by_port
+        if port.name in told and told[port.name][0].exists()
     ]
+
+
+def has_told(attempt: Attempt) -> bool:
+    """Whether the job came to its end and said what it made."""
+    return isinstance(read_json(attempt.outputs), list)
+
+
+def _told(attempt: Attempt) -> dict[str, tuple[Path, dict[str, Any]]]:
+    """Port → path and measured facts, from outputs.json; entries of another form are left out."""
+    found = {}
+    for entry in read_json(attempt.outputs) or []:
+        match entry:
+            case {"port": str(port), "path": str(path)}:
+                facts = entry.get("facts")
+                found[port] = (attempt.folder / path, facts if isinstance(facts, dict) else {})
+    return found
 
 
 def produced_facts(request: StepRequest, port: Produces, measured: dict[str, Any]) -> dict[str, FactValue]:
@@ -120,7 +137,7 @@ def produced_facts(request: StepRequest, port: Produces, measured: dict[str, Any
     for name, rule in port.facts.items():
         value = measured.get(name) if rule.measured else _stated(request, name, rule)
         if value is not None:
-            facts[name] = value
+            facts[name] = value if isinstance(value, int) else str(value)
     return facts
 
 
@@ -139,9 +156,10 @@ def _stated(request: StepRequest, name: str, rule: FactRule) -> FactValue | None
     return None
 
 
-def _record(request: StepRequest, attempt: Attempt, key: str, port: Produces, entry: dict[str, Any]) -> Made:
-    path = Path(entry["path"])
-    facts = {**facts_on_disk(path), **produced_facts(request, port, entry.get("facts", {}))}
+def _record(
+    request: StepRequest, attempt: Attempt, key: str, port: Produces, path: Path, measured: dict[str, Any]
+) -> Made:
+    facts = {**facts_on_disk(path), **produced_facts(request, port, measured)}
     manifest = request.step.manifest.step
     producer = Producer(
         step=manifest.id, version=manifest.version, run=attempt.run_id, attempt=attempt.name, key=key

@@ -1,7 +1,8 @@
 """The processes of an attempt: starting them, knowing them again, ending every one. Reads /proc.
 
 Each carries `NEMOTRON_ATTEMPT=<uuid>` in its environment: torchrun puts its workers into sessions of their
-own, so a process group is not enough.
+own, so a process group is not enough. A child that was given another environment, or that wrote over its
+own (as programs that set their title do), counts by its parent.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 MARK = "NEMOTRON_ATTEMPT"
@@ -32,39 +34,49 @@ def start(argv: list[str], environment: dict[str, str], folder: Path, log: Path)
         )
 
 
-def marked(attempt: str) -> list[int]:
-    """The living processes of this user that carry the attempt's mark."""
+def marked(attempt: str) -> set[int]:
+    """The living processes of this user that carry the attempt's mark, and their descendants."""
     wanted = f"{MARK}={attempt}".encode()
-    found = []
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                environment = Path(entry.path, "environ").read_bytes()
-            except OSError:
-                continue
-            if wanted in environment.split(b"\0") and not _is_zombie(int(entry.name)):
-                found.append(int(entry.name))
-    return found
+    found: set[int] = set()
+    children: dict[int, list[int]] = {}
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+        state, parent = _state_and_parent(pid)
+        if state in (None, "Z") or pid == os.getpid():
+            continue
+        children.setdefault(parent, []).append(pid)
+        if wanted in _environment(pid).split(b"\0"):
+            found.add(pid)
+    pending = list(found)
+    while pending:
+        new = [child for child in children.get(pending.pop(), ()) if child not in found]
+        found.update(new)
+        pending += new
+    return {pid for pid in found if _may_signal(pid)}
 
 
-def end(attempt: str, process: subprocess.Popen[bytes] | None = None, grace: float = GRACE_SECONDS) -> None:
-    """End an attempt: TERM to its first process, a time of grace, then KILL until no marked one is left."""
-    if process is not None and process.poll() is None:
-        _signal(process.pid, signal.SIGTERM)
-    else:
-        for pid in marked(attempt):
-            _signal(pid, signal.SIGTERM)
+def end(
+    attempt: str,
+    process: subprocess.Popen[bytes] | None = None,
+    grace: float = GRACE_SECONDS,
+    hurry: Callable[[], bool] = lambda: False,
+) -> None:
+    """End an attempt: TERM, `grace` seconds, then KILL until no process of it is left.
+
+    TERM goes to the first process, which ends the others; once that is gone, to those that are left.
+    The grace ends at once when `hurry` says so.
+    """
     deadline = time.monotonic() + grace
-    while time.monotonic() < deadline and _any_left(attempt, process):
+    asked: set[int] = set()
+    while (left := _left(attempt, process)) and time.monotonic() < deadline and not hurry():
+        to_ask = {process.pid} if process is not None and process.pid in left else left
+        for pid in to_ask - asked:
+            _signal(pid, signal.SIGTERM)
+        asked |= to_ask
         time.sleep(_POLL_SECONDS)
-    while left := marked(attempt):
+    while left := _left(attempt, process):
         for pid in left:
             _signal(pid, signal.SIGKILL)
-        if process is not None:
-            process.poll()
         time.sleep(_POLL_SECONDS)
-    if process is not None:
-        process.wait()
 
 
 def start_time(pid: int) -> str | None:
@@ -91,17 +103,34 @@ def out_of_memory_kills() -> int | None:
     return None
 
 
-def _any_left(attempt: str, process: subprocess.Popen[bytes] | None) -> bool:
-    running = process is not None and process.poll() is None
-    return running or bool(marked(attempt))
+def _left(attempt: str, process: subprocess.Popen[bytes] | None) -> set[int]:
+    running = {process.pid} if process is not None and process.poll() is None else set()
+    return running | marked(attempt)
 
 
-def _is_zombie(pid: int) -> bool:
+def _may_signal(pid: int) -> bool:
+    """Whether the process is this user's: a set-user-ID program, say, that a job started is not."""
+    try:
+        return os.geteuid() in (0, os.stat(f"/proc/{pid}").st_uid)
+    except OSError:
+        return False
+
+
+def _environment(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
+
+
+def _state_and_parent(pid: int) -> tuple[str | None, int]:
+    """The state letter of a process and the pid of its parent; None and 0 when it is gone."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return True
-    return text.rpartition(")")[2].split()[0] == "Z"
+        return None, 0
+    state, parent = text.rpartition(")")[2].split()[:2]
+    return state, int(parent)
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

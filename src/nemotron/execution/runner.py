@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any, Protocol
 
 import yaml
@@ -19,6 +16,7 @@ from nemotron.diagnostic import Diagnostic, Failure
 from nemotron.execution import command, failure, outputs, processes
 from nemotron.execution.follow import Follower
 from nemotron.execution.interpreter import Interpreter, interpreter_of
+from nemotron.execution.interruption import Interrupted, stop_requests
 from nemotron.execution.key import ingredients, key_of, what_changed
 from nemotron.execution.lock import hold
 from nemotron.execution.outputs import Made
@@ -29,17 +27,15 @@ from nemotron.planning.request import StepRequest
 _POLL_SECONDS = 0.1
 
 
-class Interrupted(BaseException):
-    """The person (Ctrl-C), the system (TERM) or the terminal (HUP) asked the runner to stop."""
-
-
 class Events(Protocol):
     """What a run tells while it goes on; the command line prints it."""
 
     def skipped(self, made: list[Made]) -> None: ...
-    def started(self, attempt: Attempt, argv: list[str], changed: list[str] | None) -> None: ...
+    def adopted(self, attempt: Attempt) -> None: ...
+    def started(self, attempt: Attempt, argv: list[str], changed: list[str]) -> None: ...
     def log(self, line: str) -> None: ...
     def progress(self, line: dict[str, Any]) -> None: ...
+    def stopping(self) -> None: ...
     def ended(self) -> None: ...
 
 
@@ -62,12 +58,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Plan:
-    """A request with its key and its output folders: what a dry run shows and a run does."""
+    """A request with its key and its output folders: what a dry run shows and a run does.
+
+    `named` are those of the `folders` that the user chose.
+    """
 
     request: StepRequest
     interpreter: Interpreter
     parts: dict[str, Any]
     key: str
+    named: dict[str, Path]
     folders: dict[str, Path]
     finished: list[Made] | None
     problems: list[Diagnostic]
@@ -78,27 +78,52 @@ def prepare(request: StepRequest, store: Store) -> Plan:
     interpreter = interpreter_of(request.step)
     parts = ingredients(request, interpreter.digest)
     key = key_of(parts)
-    problems = outputs.foreign_outputs(request, store, key)
+    named = request.named_outputs()
+    problems = outputs.foreign_outputs(request, named, store, key) + command.unset_variables(request)
     folders = outputs.place_outputs(request, store, key)
     finished = None if problems else outputs.find_finished(request, store, key, folders)
-    return Plan(request, interpreter, parts, key, folders, finished, problems)
+    return Plan(request, interpreter, parts, key, named, folders, finished, problems)
 
 
 def run(plan: Plan, store: Store, events: Events) -> Outcome:
-    """Run the step unless it is finished. Failure NMT806 when another process is at it."""
+    """Run the step unless it is finished. Failure NMT806 when another process is at it, NMT704."""
     identity = plan.request.step.id
-    with hold(store.lock_file(identity, plan.key), f"running {identity} with this config"):
+    with ExitStack() as locks:
+        locks.enter_context(hold(store.lock_file(identity, plan.key), f"running {identity} with this config"))
+        for folder in sorted(set(plan.named.values())):
+            locks.enter_context(hold(store.output_lock_file(folder), f"writing to {folder}"))
+        if problems := outputs.foreign_outputs(plan.request, plan.named, store, plan.key):
+            raise Failure(problems)
         made = outputs.find_finished(plan.request, store, plan.key, plan.folders)
         if made is not None:
             events.skipped(made)
             return Outcome("skipped", plan.key, made)
-        before = _last_done(store, identity)
         _end_orphans(store, plan)
-        return _attempt(plan, store, events, what_changed(before, plan.parts) if before else None)
+        return _adopt(plan, store, events) or _attempt(plan, store, events)
 
 
-def _attempt(plan: Plan, store: Store, events: Events, changed: list[str] | None) -> Outcome:
+def _adopt(plan: Plan, store: Store, events: Events) -> Outcome | None:
+    """Record what a job made whose runner was stopped between the job's last word and the recording."""
+    for attempt, told in store.attempts(plan.request.step.id):
+        if told.get("key") != plan.key or told.get("outputs") != _as_text(plan.folders):
+            continue
+        ended = read_json(attempt.result) or {"status": "interrupted"}
+        if ended.get("status") != "interrupted" or not outputs.has_told(attempt):
+            return None
+        try:
+            made = outputs.record_outputs(plan.request, attempt, plan.key)
+        except Failure:
+            return None
+        events.adopted(attempt)
+        outcome = Outcome("done", plan.key, made, attempt)
+        _write_result(attempt, plan.key, outcome, 0)
+        return outcome
+    return None
+
+
+def _attempt(plan: Plan, store: Store, events: Events) -> Outcome:
     request, mark = plan.request, uuid.uuid4().hex
+    changed = _why(plan, store)
     outputs.clear_the_way(request, plan.folders, mark)
     for folder in plan.folders.values():
         folder.mkdir(parents=True, exist_ok=True)
@@ -128,29 +153,33 @@ def _drive(
     attempt: Attempt, argv: list[str], environment: dict[str, str], mark: str, events: Events
 ) -> int | None:
     """Start the job, follow it to its end, leave none of its processes. None when interrupted."""
-    process = None
-    follower = Follower(attempt, events)
-    try:
-        with _interruptible():
-            process = processes.start(argv, environment, attempt.folder, attempt.log)
-            _note_process(attempt, process.pid)
-            while process.poll() is None:
-                follower.read()
-                time.sleep(_POLL_SECONDS)
-    except (Interrupted, KeyboardInterrupt):
-        processes.end(mark, process)
-        follower.finish()
-        return None
-    except BaseException:
-        processes.end(mark, process, grace=0)
-        raise
-    processes.end(mark, grace=2.0 if process.returncode == 0 else 0.0)
+    follower, interrupted = Follower(attempt, events), False
+    with stop_requests() as requests:
+        process = processes.start(argv, environment, attempt.folder, attempt.log)
+        try:
+            with requests.raised():
+                if requests.count:
+                    raise Interrupted
+                _note_process(attempt, process.pid)
+                while process.poll() is None:
+                    follower.read()
+                    time.sleep(_POLL_SECONDS)
+        except Interrupted:
+            interrupted = True
+            with suppress(Interrupted), requests.raised():
+                events.stopping()
+            processes.end(mark, process, hurry=lambda: requests.count > 1)
+        except BaseException:
+            processes.end(mark, process, grace=0)
+            raise
+        else:
+            processes.end(mark, grace=2.0 if process.returncode == 0 else 0.0)
     follower.finish()
-    return process.returncode
+    return None if interrupted else process.returncode
 
 
 def _judge(plan: Plan, attempt: Attempt, code: int, memory_kills: int, seconds: float) -> Outcome:
-    if code == 0 and isinstance(read_json(attempt.outputs), list):
+    if code == 0 and outputs.has_told(attempt):
         try:
             made = outputs.record_outputs(plan.request, attempt, plan.key)
         except Failure as problem:
@@ -178,7 +207,7 @@ def _write_command(attempt: Attempt, plan: Plan, argv: list[str], mark: str) -> 
             "key": plan.key,
             "library": plan.request.step.manifest.step.library,
             "gpus": plan.request.gpus,
-            "outputs": {key: str(folder) for key, folder in plan.folders.items()},
+            "outputs": _as_text(plan.folders),
             "ingredients": redact_tree(plan.parts),
         },
     )
@@ -206,33 +235,25 @@ def _write_result(attempt: Attempt, key: str, outcome: Outcome, code: int | None
     )
 
 
-def _last_done(store: Store, identity: str) -> dict[str, Any] | None:
-    """The ingredients of the newest finished attempt at the step."""
-    for attempt, told in store.attempts(identity):
-        result = read_json(attempt.result)
-        if isinstance(result, dict) and result.get("status") == "done":
-            parts = told.get("ingredients")
-            return parts if isinstance(parts, dict) else None
-    return None
+def _why(plan: Plan, store: Store) -> list[str]:
+    """What differs from the newest finished attempt at the step; empty when there is none."""
+    for attempt, told in store.attempts(plan.request.step.id):
+        result, before = read_json(attempt.result), told.get("ingredients")
+        if isinstance(result, dict) and result.get("status") == "done" and isinstance(before, dict):
+            moved = told.get("outputs") != _as_text(plan.folders)
+            here = "the output folder" if moved else "the files that it made"
+            return what_changed(before, plan.parts) or [here]
+    return []
 
 
 def _end_orphans(store: Store, plan: Plan) -> None:
-    """End what a killed runner left running for this key: nobody else may write these outputs."""
-    for attempt, told in store.attempts(plan.request.step.id):
-        if told.get("key") == plan.key and not attempt.result.exists() and "attempt" in told:
+    """End what a killed runner left running for this key or in these folders: only one may write there."""
+    folders = set(_as_text(plan.folders).values())
+    for attempt, told in store.attempts():
+        ours = told.get("key") == plan.key or folders & set(told.get("outputs", {}).values())
+        if ours and not attempt.result.exists() and "attempt" in told:
             processes.end(told["attempt"])
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """TERM and HUP interrupt the block, as Ctrl-C does."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(number)
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _as_text(folders: dict[str, Path]) -> dict[str, str]:
+    return {key: str(folder) for key, folder in folders.items()}

@@ -9,8 +9,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -108,9 +108,7 @@ class Store:
         ignore = self.root / ".gitignore"
         if not ignore.exists():
             write_atomic(ignore, "*\n")
-        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        folder = self.runs / f"{stamp}-{slug(name)}-{secrets.token_hex(2)}"
-        folder.mkdir()
+        folder = _new_folder(self.runs, slug(name))
         write_atomic(folder / "pipeline.yaml", pipeline)
         return Run(folder)
 
@@ -120,14 +118,35 @@ class Store:
     def lock_file(self, step_id: str, key: str) -> Path:
         return self.locks / f"{slug(step_id)}-{key[:12]}"
 
-    def attempts(self, step_id: str) -> Iterator[tuple[Attempt, dict[str, Any]]]:
-        """Every attempt at a step with its command.json, the newest first."""
-        folders = [p.parent for p in self.runs.glob(f"*/{slug(step_id)}/*/command.json")]
-        for folder in sorted(folders, key=lambda f: (f.parent.parent.name, int(f.name)), reverse=True):
-            attempt = Attempt(folder)
+    def output_lock_file(self, folder: Path) -> Path:
+        """The lock of an output folder that a user named, whatever step writes there."""
+        return self.locks / f"output-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]}"
+
+    def attempts(self, step_id: str | None = None) -> Iterator[tuple[Attempt, dict[str, Any]]]:
+        """Every attempt (at one step, or at any) with its command.json, the newest first."""
+        pattern = f"*/{slug(step_id) if step_id else '*'}/*/command.json"
+        found = [Attempt(p.parent) for p in self.runs.glob(pattern) if p.parent.name.isdigit()]
+        for attempt in sorted(found, key=_age, reverse=True):
             command = read_json(attempt.command)
             if isinstance(command, dict):
                 yield attempt, command
+
+
+def _new_folder(runs: Path, name: str) -> Path:
+    """A run's folder: DATE-TIME-NAME-xxxx, where xxxx is the fraction of the second in 65536ths."""
+    while True:
+        now = datetime.now(UTC)
+        folder = runs / f"{now:%Y%m%d-%H%M%S}-{name}-{now.microsecond * 65536 // 1_000_000:04x}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+
+
+def _age(attempt: Attempt) -> tuple[str, str, int]:
+    """Sorts attempts by when they were made, whatever their steps are called."""
+    return attempt.run_id[:15], attempt.run_id[-4:], int(attempt.name)
 
 
 def read_json(path: Path) -> Any:

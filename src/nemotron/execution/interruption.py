@@ -1,0 +1,51 @@
+"""Requests to stop while a job runs: Ctrl-C, TERM, HUP. Sets this process's signal handlers for a while."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(BaseException):
+    """The person (Ctrl-C), the system (TERM) or the terminal (HUP) asked the runner to stop."""
+
+
+class StopRequests:
+    """The requests that came in: counted, and raised as Interrupted only where that was asked for."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._raises = False
+
+    @contextmanager
+    def raised(self) -> Iterator[None]:
+        """A request that comes while the block runs ends it with Interrupted."""
+        self._raises = True
+        try:
+            yield
+        finally:
+            self._raises = False
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        """The signal handler."""
+        self.count += 1
+        if self._raises:
+            self._raises = False
+            raise Interrupted(number)
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequests]:
+    """Count requests to stop for the length of the block. A signal that is ignored (nohup) stays ignored."""
+    requests = StopRequests()
+    heeded = [number for number in _REQUESTS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, requests.note) for number in heeded}
+    try:
+        yield requests
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -68,13 +68,15 @@ class Catalog:
 
     @cached_property
     def folders(self) -> dict[str, Path]:
-        """Step id → folder. Failure NMT104 when two roots have the same id."""
+        """Step id → folder. Failure NMT104 for an id that is there twice, NMT108 for no category."""
         found: dict[str, Path] = {}
         problems: list[Diagnostic] = []
         for root in self.roots:
             for manifest in _manifests(root):
                 identity = manifest.parent.relative_to(root).as_posix()
-                if identity in found:
+                if "/" not in identity:
+                    problems.append(_not_in_a_category(manifest))
+                elif identity in found:
                     problems.append(_duplicate(identity, found[identity] / "step.toml", manifest))
                 found.setdefault(identity, manifest.parent)
         if problems:
@@ -88,12 +90,13 @@ class Catalog:
         from nemotron.catalog.types import Types, TypesFile
 
         merged = TypesFile()
-        source = self.roots[0] / "types.toml"
+        files: dict[str, Path] = {}
         for root in self.roots:
             if (file := root / "types.toml").is_file():
                 read = read_toml(file, TypesFile)
+                files = {**dict.fromkeys(read.types, file), **files}
                 merged = TypesFile(facts={**read.facts, **merged.facts}, types={**read.types, **merged.types})
-        return Types(merged.types, merged.facts, source)
+        return Types(merged.types, merged.facts, self.roots[0] / "types.toml", files)
 
     def step(self, identity: str) -> Step:
         """The step with exactly this id, parsed."""
@@ -169,8 +172,12 @@ def _manifests(root: Path) -> list[Path]:
     """Every step.toml below `root`; a step's own folder is not searched further."""
     found: list[Path] = []
     pending = [root]
+    seen: set[str] = set()  # a link may lead back to a folder above it
     while pending:
         folder = pending.pop()
+        if (real := os.path.realpath(folder)) in seen:
+            continue
+        seen.add(real)
         with os.scandir(folder) as entries:
             children = list(entries)
         if any(e.name == "step.toml" for e in children):
@@ -187,6 +194,7 @@ def _manifests(root: Path) -> list[Path]:
 def _read_step(identity: str, folder: Path) -> Step:
     from nemotron.catalog.manifest import Manifest
     from nemotron.catalog.toml_model import read_toml
+    from nemotron.catalog.toml_places import find_place
 
     file = folder / "step.toml"
     manifest = read_toml(file, Manifest)
@@ -195,11 +203,20 @@ def _read_step(identity: str, folder: Path) -> Step:
             error(
                 "NMT108",
                 f"step.id is '{manifest.step.id}', but its folder is '{identity}'",
-                where=Place(str(file), 1, 1),
+                where=find_place(file, ("step", "id")),
                 fix=f'id = "{identity}"',
             )
         )
     return Step(manifest, folder)
+
+
+def _not_in_a_category(manifest: Path) -> Diagnostic:
+    return error(
+        "NMT108",
+        "a step lies two folders below the root of its catalog, in CATEGORY/STEP",
+        where=Place(str(manifest), 1, 1),
+        fix="move its folder into the folder of a category, or correct NEMOTRON_STEPS_PATH",
+    )
 
 
 def _duplicate(identity: str, first: Path, second: Path) -> Diagnostic:

@@ -36,7 +36,8 @@ class FactRule(Table):
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
-        given = {name for name, value in self if value not in (None, (), False)}
+        given = {name for name, value in self if value is not None and value != () and name != "measured"}
+        given |= {"measured"} if self.measured else set()
         if len(given) != 1 and given != {"from_", "unless"}:
             raise ValueError(
                 "a fact is one of: a config key, a list of them, or a table with one of value, "

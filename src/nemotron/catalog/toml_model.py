@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from nemotron.catalog.toml_places import find_place, syntax_place
-from nemotron.diagnostic import Diagnostic, Failure, error
+from nemotron.diagnostic import Diagnostic, Failure, Place, error
 from nemotron.nearest import did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
@@ -20,10 +20,17 @@ def read_toml(file: Path, model: type[M]) -> M:
     """Parse `file` into `model`; Failure NMT101 (not TOML), NMT102 (unknown key), NMT103 (value)."""
     try:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+    except tomllib.TOMLDecodeError as problem:
         raise Failure(
             error("NMT101", f"{file.name} is not TOML: {problem}", where=syntax_place(file, str(problem)))
         ) from problem
+    except UnicodeDecodeError as problem:
+        where = Place(str(file), problem.object.count(b"\n", 0, problem.start) + 1, 1)
+        summary = f"{file.name} is not UTF-8 text: {problem.reason}"
+        raise Failure(error("NMT101", summary, where=where)) from problem
+    except OSError as problem:
+        summary = f"{file.name} cannot be read: {problem.strerror}"
+        raise Failure(error("NMT101", summary, where=Place(str(file)))) from problem
     try:
         return model.model_validate(data)
     except ValidationError as problem:
@@ -51,14 +58,16 @@ def _diagnostic(file: Path, model: type[BaseModel], detail: ErrorDetails) -> Dia
 
 def _keys_at(model: Any, path: tuple[str | int, ...]) -> list[str]:
     """The keys that the table at `path` may have, as they are written in TOML."""
+    named = False  # whether the next part names an entry of a table of tables
     for part in path:
-        if isinstance(part, int):
+        if isinstance(part, int) or named:
+            named = False
             continue
         field = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
         inner = _model_in(field.annotation) if field is not None else None
-        if inner is None:
+        if field is None or inner is None:
             return []
-        model = inner
+        model, named = inner, get_origin(field.annotation) is dict
     return [field.alias or name for name, field in model.model_fields.items()]
 
 

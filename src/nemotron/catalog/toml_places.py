@@ -8,8 +8,15 @@ from pathlib import Path
 
 from nemotron.diagnostic import Place
 
-_HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?")
-_KEY = re.compile(r'^(\s*)((?:[A-Za-z0-9_-]+|"[^"]*")(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"))*)\s*=')
+_PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
+_DOTTED = rf"{_PART}(?:\s*\.\s*{_PART})*"
+_HEADER = re.compile(rf"^\s*(\[\[?)\s*({_DOTTED})\s*\]\]?")
+_KEY = re.compile(rf"^(\s*)({_DOTTED})\s*=")
+_TOKEN = re.compile(r"""\"{3}|'{3}|"(?:[^"\\]|\\.)*"|'[^']*'|#.*|[\[\]{}]""")
+_CLOSING = {
+    '"""': re.compile(r'(?:[^"\\]|\\.|"(?!""))*"{3,5}'),
+    "'''": re.compile(r"(?:[^']|'(?!''))*'{3,5}"),
+}
 _SYNTAX_PLACE = re.compile(r"\(at line (\d+), column (\d+)\)")
 
 TomlPath = tuple[str | int, ...]
@@ -34,22 +41,41 @@ def syntax_place(file: Path, message: str) -> Place:
 
 
 def _scan(text: str) -> dict[TomlPath, tuple[int, int, int]]:
+    """Path → line, column, length of every header and every key that begins a line."""
     places: dict[TomlPath, tuple[int, int, int]] = {}
     table: TomlPath = ()
     counts: dict[TomlPath, int] = {}
-    inside_string: str | None = None
-    for number, line in enumerate(text.splitlines(), start=1):
-        if inside_string is None:
+    depth, inside = 0, ""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if depth == 0 and not inside:
             if header := _HEADER.match(line):
                 table = _enter(_split(header.group(2)), header.group(1) == "[[", counts)
-                places.setdefault(table, (number, line.index("[") + 1, len(line.strip())))
+                start = line.index("[")
+                places.setdefault(table, (number, start + 1, header.end() - start))
             elif key := _KEY.match(line):
                 path = (*table, *_split(key.group(2)))
                 places.setdefault(path, (number, len(key.group(1)) + 1, len(key.group(2))))
-        for quotes in ('"""', "'''"):
-            if line.count(quotes) % 2 and inside_string in (None, quotes):
-                inside_string = None if inside_string else quotes
+        depth, inside = _after(line, depth, inside)
     return places
+
+
+def _after(line: str, depth: int, inside: str) -> tuple[int, str]:
+    """How many brackets are open after a line, and the quotes of the string that goes on into the next."""
+    at = 0
+    while True:
+        if inside:
+            closing = _CLOSING[inside].match(line, at)
+            if closing is None:
+                return depth, inside
+            at, inside = closing.end(), ""
+        token = _TOKEN.search(line, at)
+        if token is None:
+            return depth, ""
+        at = token.end()
+        if token.group() in _CLOSING:
+            inside = token.group()
+        else:
+            depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token.group(), 0)
 
 
 def _enter(parts: list[str], is_array: bool, counts: dict[TomlPath, int]) -> TomlPath:
@@ -66,4 +92,4 @@ def _enter(parts: list[str], is_array: bool, counts: dict[TomlPath, int]) -> Tom
 
 
 def _split(dotted: str) -> list[str]:
-    return [part.strip().strip('"') for part in dotted.split(".")]
+    return [part.strip("\"'") for part in re.findall(_PART, dotted)]

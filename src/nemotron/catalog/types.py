@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, Self
-
-from pydantic import model_validator
+from typing import Literal
 
 from nemotron.catalog.manifest import Table
-from nemotron.diagnostic import Failure, error
+from nemotron.catalog.toml_places import find_place
+from nemotron.diagnostic import Diagnostic, Failure, Place, error
 from nemotron.nearest import did_you_mean
 
 
@@ -54,23 +53,27 @@ class TypesFile(Table):
     facts: dict[str, FactType] = {}
     types: dict[str, ArtifactType] = {}
 
-    @model_validator(mode="after")
-    def _known_facts(self) -> Self:
-        for name, kind in self.types.items():
-            if unknown := [fact for fact in kind.facts if self.facts and fact not in self.facts]:
-                raise ValueError(f"type {name} names unknown facts: {', '.join(unknown)}")
-        return self
-
 
 class Types:
-    """All artifact types of a catalog, with their hierarchy."""
+    """All artifact types of a catalog, with their hierarchy.
 
-    def __init__(self, types: dict[str, ArtifactType], facts: dict[str, FactType], source: Path) -> None:
+    `files` says which types.toml a type stands in, where that is not `source`. Failure with every problem:
+    NMT103 for an unknown fact, NMT105 for an unknown parent, NMT106 for a cycle.
+    """
+
+    def __init__(
+        self,
+        types: dict[str, ArtifactType],
+        facts: dict[str, FactType],
+        source: Path,
+        files: dict[str, Path] | None = None,
+    ) -> None:
         self.types = types
         self.facts = facts
         self.source = source
-        for name in types:
-            self._check_ancestry(name)
+        self._files = files or {}
+        if problems := [problem for name in types for problem in self._problems(name)]:
+            raise Failure(problems)
 
     def __contains__(self, name: str) -> bool:
         return name in self.types
@@ -110,20 +113,38 @@ class Types:
             )
         return self.types[name]
 
-    def _check_ancestry(self, name: str) -> None:
-        seen: list[str] = []
-        current: str | None = name
-        while current is not None:
-            if current in seen:
-                chain = " is_a ".join([*seen[seen.index(current) :], current])
-                raise Failure(error("NMT106", f"artifact types form a cycle: {chain}"))
-            if current not in self.types:
-                raise Failure(
-                    error(
-                        "NMT105",
-                        f"type '{seen[-1]}' is_a '{current}', which does not exist",
-                        fix=did_you_mean(current, self.types),
-                    )
+    def _problems(self, name: str) -> Iterator[Diagnostic]:
+        kind = self.types[name]
+        for fact in (*kind.facts, *kind.where):
+            if fact not in self.facts:
+                where = self._place(name, "facts" if fact in kind.facts else "where")
+                yield error(
+                    "NMT103",
+                    f"type '{name}' names the unknown fact '{fact}'",
+                    where=where,
+                    fix=did_you_mean(fact, self.facts),
                 )
-            seen.append(current)
-            current = self.types[current].is_a
+        parent = kind.is_a
+        if parent is not None and parent not in self.types:
+            yield error(
+                "NMT105",
+                f"type '{name}' is_a '{parent}', which does not exist",
+                where=self._place(name, "is_a"),
+                fix=did_you_mean(parent, self.types),
+            )
+        cycle = self._cycle(name)
+        if cycle and name == min(cycle):
+            chain = " is_a ".join([*cycle, name])
+            where = self._place(name, "is_a")
+            yield error("NMT106", f"artifact types form a cycle: {chain}", where=where)
+
+    def _cycle(self, name: str) -> list[str]:
+        """The types from `name` upwards until it comes again; empty when it does not."""
+        chain = [name]
+        while (parent := self.types[chain[-1]].is_a) in self.types and parent not in chain:
+            chain.append(parent)
+        return chain if parent == name else []
+
+    def _place(self, name: str, key: str) -> Place | None:
+        file = self._files.get(name, self.source)
+        return find_place(file, ("types", name, key)) if file.is_file() else None

@@ -24,7 +24,8 @@ def file_sha256(path: Path) -> str:
 def hash_of(value: Any) -> str:
     """The sha256 of the canonical JSON of a value."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    # The name of a file need not be UTF-8; Python holds its bytes as lone surrogates.
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def artifact_files(path: Path) -> list[Path]:
@@ -47,13 +48,13 @@ def model_digest(folder: Path) -> str | None:
 
 
 def tokenizer_digest(folder: Path) -> str | None:
-    """The digest of a tokenizer's vocabulary and rules; None where there is no tokenizer.
+    """The digest of a tokenizer's vocabulary and rules; None where there is no tokenizer that can be read.
 
     `tokenizer_config.json` is not in it: transformers 5 rewrites that file.
     """
     if (file := folder / "tokenizer.json").is_file():
-        content = json.loads(file.read_text(encoding="utf-8"))
-        return hash_of({key: value for key, value in content.items() if key not in _NOT_TOKENIZER})
+        content = read_json_object(file)
+        return hash_of({k: v for k, v in content.items() if k not in _NOT_TOKENIZER}) if content else None
     for name in _SENTENCEPIECE:
         if (file := folder / name).is_file():
             added = folder / "added_tokens.json"
@@ -70,13 +71,21 @@ def chat_template_digest(folder: Path) -> str | None:
 def chat_template(folder: Path) -> str | None:
     """The text of the default chat template: its own file, else the entry in `tokenizer_config.json`."""
     if (file := folder / "chat_template.jinja").is_file():
-        return file.read_text(encoding="utf-8")
-    if not (file := folder / "tokenizer_config.json").is_file():
-        return None
-    template = json.loads(file.read_text(encoding="utf-8")).get("chat_template")
+        return file.read_text(encoding="utf-8", errors="replace")
+    template = read_json_object(folder / "tokenizer_config.json").get("chat_template")
     if isinstance(template, list):
-        template = next((t.get("template") for t in template if t.get("name") == "default"), None)
+        named = [t for t in template if isinstance(t, dict) and t.get("name") == "default"]
+        template = named[0].get("template") if named else None
     return template if isinstance(template, str) else None
+
+
+def read_json_object(file: Path) -> dict[str, Any]:
+    """A JSON file that holds an object; empty where it is not there or holds something else."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 class _DigestCache:
@@ -87,10 +96,7 @@ class _DigestCache:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        try:
-            self.known: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            self.known = {}
+        self.known = read_json_object(file)
 
     @classmethod
     def shared(cls) -> _DigestCache:
@@ -108,7 +114,7 @@ class _DigestCache:
                 return digest
             self.known[name] = digest
             self._save()
-        return self.known[name]
+        return str(self.known[name])
 
     def _save(self) -> None:
         try:

@@ -7,7 +7,7 @@ A fact's value is a digest, a name or an integer. What is not at hand, a name on
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from typing import Any
 from nemotron.artifacts.digest import (
     chat_template_digest,
     content_digest,
+    hash_of,
     model_digest,
+    read_json_object,
     tokenizer_digest,
 )
 from nemotron.artifacts.record import FactValue, is_complete, read_record, record_path
@@ -45,8 +47,8 @@ def is_hub_name(value: str) -> bool:
     return (
         bool(_HUB_NAME.match(value))
         and not value.lower().endswith(_FILE_SUFFIXES)
-        and not Path(value).exists()
-        and not Path(value.split("/")[0]).is_dir()
+        and not os.path.exists(value)
+        and not os.path.isdir(value.split("/")[0])
     )
 
 
@@ -60,13 +62,15 @@ def is_unknown(value: FactValue) -> bool:
 
 
 def input_digest(path: Path) -> str:
-    """What stands for an input in a key: its record's digest while the files fit it, else their own."""
+    """What stands for an input in a key: its record's digest while the files fit it, else their own.
+
+    A file of an artifact's folder stands for the whole, but it is not another file of the same folder.
+    """
     record = read_record(path)
-    if record is not None:
-        folder = path.parent if path.is_file() and record_path(path.parent).exists() else path
-        if is_complete(folder, record):
-            return record.digest
-    return content_digest(path)
+    if record is None or not is_complete(path, record):
+        return content_digest(path)
+    is_part = path.is_file() and not record_path(path).is_file()
+    return hash_of([record.digest, path.name]) if is_part else record.digest
 
 
 def fact_from_value(kind: FactType, value: Any) -> FactValue | None:
@@ -77,54 +81,51 @@ def fact_from_value(kind: FactType, value: Any) -> FactValue | None:
         return value if isinstance(value, int) and not isinstance(value, bool) else None
     if kind.kind == "name" or not isinstance(value, str):
         return str(value)
-    path = Path(value)
-    if path.is_dir():
-        return _READERS[kind.kind](path)
+    # os.path, as a template's text is too long for the name of a file, which pathlib takes ill.
+    if os.path.isdir(value):
+        return _READERS[kind.kind](Path(value))
     if kind.kind == "chat_template":
-        text = path.read_text(encoding="utf-8") if path.is_file() else value
+        is_file = os.path.isfile(value)
+        text = Path(value).read_text(encoding="utf-8", errors="replace") if is_file else value
         return hashlib.sha256(text.rstrip().encode()).hexdigest()
     return hub_identity(value) if is_hub_name(value) else None
 
 
 def facts_on_disk(path: Path) -> dict[str, FactValue]:
-    """Everything known about an artifact: its record's facts over what can be read off its files."""
+    """Everything known about an artifact: its record's facts over what can be read off its files.
+
+    A record that the files no longer fit says nothing.
+    """
     facts = _checkpoint_facts(path) if path.is_dir() else {}
     record = read_record(path)
-    return {**facts, **(record.facts if record is not None else {})}
+    fits = record is not None and is_complete(path, record)
+    return {**facts, **(record.facts if record is not None and fits else {})}
 
 
 def _checkpoint_facts(folder: Path) -> dict[str, FactValue]:
-    found: dict[str, FactValue | None] = {
+    found: dict[str, Any] = {
         "tokenizer": tokenizer_digest(folder),
         "chat_template": chat_template_digest(folder),
     }
     if (file := folder / "adapter_config.json").is_file():
-        found["base_model"] = _base_of_adapter(_json(file))
+        found["base_model"] = _base_of_adapter(read_json_object(file))
     elif (file := folder / "config.json").is_file():
-        shape = _json(file)
+        shape = read_json_object(file)
         found["model"] = model_digest(folder)
         found["vocab_size"] = shape.get("vocab_size")
         found["max_positions"] = shape.get("max_position_embeddings")
         found["dtype"] = shape.get("dtype") or shape.get("torch_dtype")
         found["format"] = "safetensors" if found["model"] else None
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in found.items() if isinstance(value, str | int)}
 
 
 def _base_of_adapter(config: dict[str, Any]) -> FactValue | None:
     base = config.get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
         return None
-    if Path(base).is_dir():
+    if os.path.isdir(base):
         return model_digest(Path(base))
     return hub_identity(base, config.get("revision")) if is_hub_name(base) else None
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 _READERS = {"tokenizer": tokenizer_digest, "chat_template": chat_template_digest, "model": model_digest}

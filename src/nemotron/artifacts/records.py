@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 # How much of a data set is read before a launch: about a second of work. A job reads the rest itself.
@@ -41,14 +42,16 @@ def is_empty(file: Path) -> bool:
 
 
 def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
-    read = 0
+    """The whole lines among the first SCAN_BYTES, without their ends; blank ones are left out."""
+    left = SCAN_BYTES
     with open(file, "rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            read += len(line)
-            if read > SCAN_BYTES:
+        for number in count(1):
+            line = stream.readline(left + 1)
+            left -= len(line)
+            if not line or left < 0:
                 return
             if line.strip():
-                yield number, line
+                yield number, line.rstrip(b"\r\n")
 
 
 def _problem(line: bytes, keys: tuple[str, ...]) -> tuple[str, int] | None:
@@ -58,20 +61,20 @@ def _problem(line: bytes, keys: tuple[str, ...]) -> tuple[str, int] | None:
         return "is not UTF-8 text", 1
     except json.JSONDecodeError as problem:
         return f"is not JSON ({problem.msg})", problem.colno
+    except (ValueError, RecursionError) as problem:
+        return f"is not JSON that can be read ({problem})", 1
     if not isinstance(record, dict):
         return f"is a JSON {type(record).__name__}, not an object", 1
     if keys and not any(key in record for key in keys):
         wanted = " or ".join(f"'{key}'" for key in keys)
         has = ", ".join(f"'{key}'" for key in list(record)[:6]) or "nothing"
         return f"has no {wanted} (it has {has})", 1
-    if "messages" in keys and (reason := _bad_messages(record.get("messages"))):
+    if "messages" in keys and "messages" in record and (reason := _bad_messages(record["messages"])):
         return reason, 1
     return None
 
 
 def _bad_messages(messages: object) -> str | None:
-    if messages is None:
-        return None
     if not isinstance(messages, list) or not messages:
         return "has 'messages' that are not a list of turns"
     for turn in messages:

@@ -1,4 +1,4 @@
-"""Reading JSONL records line by line, to find the ones that a job would stumble over. Reads data files."""
+"""Reading JSONL and JSON to find what a job would stumble over. Reads data files."""
 
 from __future__ import annotations
 
@@ -33,6 +33,19 @@ def bad_records(file: Path, keys: tuple[str, ...], *, limit: int = 5) -> list[Ba
             if len(found) == limit:
                 break
     return found
+
+
+def bad_json(file: Path) -> BadRecord | None:
+    """What is wrong with a file that should hold one JSON object; None when it does."""
+    try:
+        content = json.loads(file.read_bytes())
+    except json.JSONDecodeError as problem:
+        return BadRecord(problem.lineno, f"is not JSON ({problem.msg})", problem.colno)
+    except UnicodeDecodeError:
+        return BadRecord(1, "is not UTF-8 text")
+    except (OSError, ValueError, RecursionError) as problem:
+        return BadRecord(1, f"cannot be read ({problem})")
+    return None if isinstance(content, dict) else BadRecord(1, "is not a JSON object")
 
 
 def is_empty(file: Path) -> bool:

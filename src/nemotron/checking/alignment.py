@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from nemotron.artifacts.facts import fact_from_value, is_unknown
 from nemotron.artifacts.record import FactValue, record_path
@@ -16,20 +16,33 @@ from nemotron.planning.request import BoundInput, StepRequest
 
 @dataclass(frozen=True)
 class Statement:
-    """A value of a fact, where it is stated, and by whom."""
+    """A value of a fact, where it is stated, and by whom: who takes it as a constant takes nothing else."""
 
     value: FactValue
     by: str
     place: Place | None
+    verb: str = "has"
+
+    def __str__(self) -> str:
+        value = str(self.value)
+        return f"{self.by} {self.verb} {value[:12] if len(value) == 64 else value}"
 
 
 def facts_agree(request: StepRequest) -> Iterator[Diagnostic]:
     """On every input, the facts that the artifact carries equal those that the step states."""
     for bound in request.inputs:
         for name, rule in bound.port.facts.items():
-            statements = [*_artifact(bound, name), *_of_keys(request, name, rule), *_same_as(request, rule)]
-            yield from _compare(bound, name, statements)
+            statements = [
+                *_artifacts(bound, name),
+                *_constant(request, bound, rule),
+                *_of_keys(request, name, rule),
+                *_same_as(request, rule),
+            ]
+            yield from _compare(bound.port.name, name, statements)
             yield from _bounds(request, bound, name, rule)
+    for port in request.step.manifest.produces:
+        for name, rule in port.facts.items():
+            yield from _compare(port.name, name, list(_of_keys(request, name, rule)))
 
 
 def facts_are_there(request: StepRequest) -> Iterator[Diagnostic]:
@@ -50,24 +63,26 @@ def facts_are_there(request: StepRequest) -> Iterator[Diagnostic]:
                     )
 
 
-def _compare(bound: BoundInput, name: str, statements: list[Statement]) -> Iterator[Diagnostic]:
+def _compare(port: str, name: str, statements: list[Statement]) -> Iterator[Diagnostic]:
     known = [s for s in statements if not is_unknown(s.value)]
     what = name.replace("_", " ")
     for other in known[1:]:
         if other.value != known[0].value:
-            related = (Related(known[0].place, _stated(known[0])),) if known[0].place else ()
+            related = (Related(known[0].place, str(known[0])),) if known[0].place else ()
             yield error(
                 "NMT301",
-                f"the {what} of '{bound.port.name}' differs: {_stated(known[0])}, {_stated(other)}",
+                f"the {what} of '{port}' differs: {known[0]}, {other}",
                 where=other.place,
                 related=related,
-                fix="make the two the same",
+                fix=f"give one whose {what} is {other.value}"
+                if other.verb == "takes"
+                else "make the two the same",
             )
     for vague in statements:
         if is_unknown(vague.value) and any(s.value != vague.value for s in statements):
             yield note(
                 "NMT305",
-                f"the {what} of '{bound.port.name}' cannot be compared: "
+                f"the {what} of '{port}' cannot be compared: "
                 f"{str(vague.value).removeprefix('hub:')} is not on this machine",
                 where=vague.place,
             )
@@ -75,7 +90,6 @@ def _compare(bound: BoundInput, name: str, statements: list[Statement]) -> Itera
 
 
 def _bounds(request: StepRequest, bound: BoundInput, name: str, rule: FactRule) -> Iterator[Diagnostic]:
-    actual = bound.fact(name)
     comparisons: tuple[tuple[str, str | None, Callable[[int, int], bool]], ...] = (
         ("at least", rule.at_least, lambda a, b: a >= b),
         ("at most", rule.at_most, lambda a, b: a <= b),
@@ -83,21 +97,33 @@ def _bounds(request: StepRequest, bound: BoundInput, name: str, rule: FactRule) 
     )
     for form, key, holds in comparisons:
         wanted = request.config.document.get(key) if key else None
-        if isinstance(actual, int) and isinstance(wanted, int) and not holds(actual, wanted):
-            yield error(
-                "NMT303",
-                f"the {name.replace('_', ' ')} of '{bound.port.name}' is {actual}; "
-                f"it must be {form} {key}, which is {wanted}",
-                where=request.config.document.place(key or ""),
-            )
+        if key is None or not isinstance(wanted, int):
+            continue
+        for source in bound.sources:
+            actual = bound.fact_of(source, name)
+            if isinstance(actual, int) and not holds(actual, wanted):
+                yield error(
+                    "NMT303",
+                    f"the {name.replace('_', ' ')} of '{bound.port.name}' is {actual}; "
+                    f"it must be {form} {key}, which is {wanted}",
+                    where=request.config.document.place(key),
+                    fix=f"change {key}, or give another {bound.port.name}",
+                )
 
 
-def _artifact(bound: BoundInput, name: str) -> Iterator[Statement]:
-    value = bound.fact(name)
-    if value is not None:
-        source = bound.sources[0]
-        place = Place(str(record_path(source.path)), 1, 1) if source.path and source.record() else None
-        yield Statement(value, source.value, place or (Place(str(source.path)) if source.path else None))
+def _artifacts(bound: BoundInput, name: str) -> Iterator[Statement]:
+    for source in bound.sources:
+        value = bound.fact_of(source, name)
+        if value is not None:
+            place = Place(str(record_path(source.path)), 1, 1) if source.path and source.record() else None
+            yield Statement(value, source.value, place or (Place(str(source.path)) if source.path else None))
+
+
+def _constant(request: StepRequest, bound: BoundInput, rule: FactRule) -> Iterator[Statement]:
+    if rule.value is not None:
+        value = rule.value if isinstance(rule.value, int) else str(rule.value)
+        where = request.config.document.place(bound.sources[0].key)
+        yield Statement(value, request.step.id, where, verb="takes")
 
 
 def _of_keys(request: StepRequest, name: str, rule: FactRule) -> Iterator[Statement]:
@@ -106,12 +132,8 @@ def _of_keys(request: StepRequest, name: str, rule: FactRule) -> Iterator[Statem
         value = request.config.document.get(key)
         if kind is None or value == MISSING:
             continue
-        if (
-            isinstance(value, str)
-            and kind.kind in ("tokenizer", "model")
-            and Path(value).expanduser().exists()
-        ):
-            value = str(Path(value).expanduser())
+        if isinstance(value, str) and kind.kind in ("tokenizer", "model"):
+            value = os.path.expanduser(value)
         stated = fact_from_value(kind, value)
         if stated is not None:
             yield Statement(stated, key, request.config.document.place(key))
@@ -125,12 +147,6 @@ def _same_as(request: StepRequest, rule: FactRule) -> Iterator[Statement]:
     value = other.fact(fact) if other else None
     if other is not None and value is not None:
         yield Statement(value, other.sources[0].value, request.config.document.place(other.sources[0].key))
-
-
-def _stated(statement: Statement) -> str:
-    value = str(statement.value)
-    short = value[:12] if len(value) == 64 else value
-    return f"{statement.by} has {short}"
 
 
 def _key_is_set(request: StepRequest, key: str) -> bool:

@@ -17,6 +17,7 @@ RULES: tuple[Rule, ...] = (
     config_rules.bound_ports,
     input_rules.paths_exist,
     input_rules.records_are_usable,
+    input_rules.checkpoints_parse,
     alignment.facts_agree,
     alignment.facts_are_there,
     safety.inlined_secrets,

@@ -45,6 +45,7 @@ def missing_values(request: StepRequest) -> Iterator[Diagnostic]:
                 "NMT208",
                 f"'{parameter.key}' needs a value",
                 detail=parameter.description,
+                where=document.place(parameter.key) if document.has(parameter.key) else None,
                 fix=f"add {parameter.key}=VALUE",
             )
 
@@ -101,7 +102,11 @@ def bound_ports(request: StepRequest) -> Iterator[Diagnostic]:
     bound = {b.port.name for b in request.inputs}
     groups: dict[str, list[Consumes]] = {}
     for port in request.step.manifest.consumes:
-        if port.one_of:
+        value = request.config.document.get(port.at)
+        if value is not None and not isinstance(value, str | list | dict):
+            summary = f"'{port.at}' must be a path, not {json.dumps(value, default=str)}"
+            yield error("NMT220", summary, where=request.config.document.place(port.at))
+        elif port.one_of:
             groups.setdefault(port.one_of, []).append(port)
         elif port.required and port.name not in bound and request.config.document.get(port.at) != MISSING:
             yield blocked(
@@ -131,15 +136,24 @@ def _limit(parameter: Parameter, value: Any) -> tuple[str, str, str] | None:
         wanted = (list,)
     if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
         return "NMT220", f"must be {_article(parameter.type)}, not {json.dumps(value, default=str)}", ""
-    if parameter.choices and value not in parameter.choices:
-        choices = ", ".join(str(choice) for choice in parameter.choices)
-        hint = did_you_mean(str(value), [str(c) for c in parameter.choices])
-        return "NMT223", f"must be one of {choices}, not {value!r}", hint
-    if parameter.minimum is not None and value < parameter.minimum:
-        return "NMT224", f"must be at least {parameter.minimum:g}, not {value}", ""
-    if parameter.maximum is not None and value > parameter.maximum:
-        return "NMT224", f"must be at most {parameter.maximum:g}, not {value}", ""
+    for item in value if isinstance(value, list) else [value]:
+        if parameter.choices and item not in parameter.choices:
+            choices = ", ".join(str(choice) for choice in parameter.choices)
+            hint = did_you_mean(str(item), [str(c) for c in parameter.choices])
+            return "NMT223", f"must be one of {choices}, not {item!r}", hint or "choose one of them"
+        if isinstance(item, int | float) and (outside := _outside(parameter, item)):
+            return "NMT224", outside, ""
     return None
+
+
+def _outside(parameter: Parameter, value: float) -> str:
+    """What is wrong with a number; NaN is within no limits."""
+    low, high = parameter.minimum, parameter.maximum
+    if low is not None and not value >= low:
+        return f"must be at least {low:g}, not {value}"
+    if high is not None and not value <= high:
+        return f"must be at most {high:g}, not {value}"
+    return ""
 
 
 def _article(kind: str) -> str:

@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from nemotron.artifacts.records import bad_records, is_empty
+from nemotron.artifacts.records import bad_json, bad_records, is_empty
 from nemotron.config.tree import MISSING, join_key
 from nemotron.diagnostic import Diagnostic, Place, Related, error
 from nemotron.nearest import did_you_mean
 from nemotron.planning.request import BoundInput, Source, StepRequest
 
 _JSONL = (".jsonl", ".ndjson")
+_WILDCARDS = frozenset("*?[")
+_CHECKPOINT_JSON = (
+    "config.json",
+    "adapter_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "model.safetensors.index.json",
+)
 
 
 def paths_exist(request: StepRequest) -> Iterator[Diagnostic]:
-    """A path that is written in a config exists, and holds something."""
+    """A path that is written in a config exists, can be read, and holds something."""
     for bound in request.inputs:
         for source in bound.sources:
             if source.path is None:
                 continue
             if not source.files:
                 yield _absent(request, bound, source)
-            elif source.path.is_file() and is_empty(source.path):
+                continue
+            try:
+                empty = "" if any(not _is_empty(file) for file in source.files) else "is empty"
+            except OSError as problem:
+                yield _unreadable(request, source, problem)
+                continue
+            if empty:
+                kind = "the folder " if source.path.is_dir() else ""
                 yield error(
                     "NMT214",
-                    f"{source.value} is empty",
+                    f"{kind}{source.value} is empty",
                     where=_place(request, source),
                     detail=f"'{join_key(source.key)}' takes {bound.port.type}",
-                )
-            elif source.path.is_dir() and not any(source.path.iterdir()):
-                yield error(
-                    "NMT214",
-                    f"the folder {source.value} is empty",
-                    where=_place(request, source),
-                    detail=f"'{join_key(source.key)}' takes {bound.port.type}",
+                    fix=f"give another path: {join_key(source.key)}=PATH",
                 )
 
 
@@ -48,17 +58,35 @@ def records_are_usable(request: StepRequest) -> Iterator[Diagnostic]:
                     yield from _bad_lines(request, source, file, keys)
 
 
+def checkpoints_parse(request: StepRequest) -> Iterator[Diagnostic]:
+    """The JSON files of a checkpoint are whole: a torn one would state no facts and fail in the job."""
+    for bound in request.inputs:
+        for source in bound.sources if bound.port.type.startswith("checkpoint_") else ():
+            for name in _CHECKPOINT_JSON:
+                file = source.path / name if source.path is not None else None
+                if file is not None and file.is_file() and (bad := bad_json(file)) is not None:
+                    yield error(
+                        "NMT216",
+                        f"{name} {bad.reason}",
+                        where=Place(str(file), bad.line, bad.column),
+                        related=_named_by(request, source),
+                        fix="copy or download the checkpoint again",
+                    )
+
+
 def _bad_lines(
     request: StepRequest, source: Source, file: Path, keys: tuple[str, ...]
 ) -> Iterator[Diagnostic]:
-    named_by = _place(request, source)
-    related = (Related(named_by, "the config that names it"),) if named_by else ()
-    for bad in bad_records(file, keys):
+    try:
+        found = bad_records(file, keys)
+    except OSError:  # paths_exist says so
+        return
+    for bad in found:
         yield error(
             "NMT215",
             f"line {bad.line} {bad.reason}",
             where=Place(str(file), bad.line, bad.column),
-            related=related,
+            related=_named_by(request, source),
             fix="correct or remove that line",
         )
 
@@ -72,22 +100,41 @@ def _wanted_keys(request: StepRequest, bound: BoundInput) -> tuple[str, ...]:
 
 def _absent(request: StepRequest, bound: BoundInput, source: Source) -> Diagnostic:
     assert source.path is not None
-    parent = source.path.parent
-    while not parent.exists():
-        parent = parent.parent
-    near = (
-        did_you_mean(source.path.name, [p.name for p in parent.iterdir()])
-        if parent == source.path.parent
-        else ""
-    )
-    detail = f"'{join_key(source.key)}' takes {bound.port.type}: {bound.port.description}".rstrip(": ")
+    key = join_key(source.key)
+    detail = f"'{key}' takes {bound.port.type}: {bound.port.description}".rstrip(": ")
+    missing = "matches no file" if _WILDCARDS & set(source.value) else "does not exist"
     return error(
         "NMT213",
-        f"{source.value} does not exist",
+        f"{source.value} {missing}",
         detail=detail,
         where=_place(request, source),
-        fix=near or f"give another path: {join_key(source.key)}=PATH",
+        fix=did_you_mean(source.path.name, _names_in(source.path.parent)) or f"give another path: {key}=PATH",
     )
+
+
+def _unreadable(request: StepRequest, source: Source, problem: OSError) -> Diagnostic:
+    return error(
+        "NMT243",
+        f"{source.value} cannot be read: {problem.strerror}",
+        where=_place(request, source),
+        fix=f"give another path: {join_key(source.key)}=PATH",
+    )
+
+
+def _is_empty(path: Path) -> bool:
+    return not os.listdir(path) if path.is_dir() else path.is_file() and is_empty(path)
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _named_by(request: StepRequest, source: Source) -> tuple[Related, ...]:
+    place = _place(request, source)
+    return (Related(place, "the config that names it"),) if place else ()
 
 
 def _place(request: StepRequest, source: Source) -> Place | None:

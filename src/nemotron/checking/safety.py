@@ -10,7 +10,7 @@ from nemotron.config.tree import join_key, leaves
 from nemotron.diagnostic import Diagnostic, error
 from nemotron.planning.request import StepRequest
 
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _NOT_WEIGHTS = ("training_args.bin", "optimizer.pt", "scheduler.pt", "scaler.pt", "rng_state.pth")
 
 
@@ -37,17 +37,10 @@ def pickle_checkpoints(request: StepRequest) -> Iterator[Diagnostic]:
         if not bound.port.type.startswith("checkpoint_") or bound.port.type == "checkpoint_megatron":
             continue
         for source in bound.sources:
-            if source.path is None or not source.path.is_dir() or any(source.path.glob("*.safetensors")):
-                continue
-            if pickled := [
-                p.name
-                for pattern in _PICKLES
-                for p in source.path.glob(pattern)
-                if p.name not in _NOT_WEIGHTS
-            ]:
+            if source.path is not None and (pickled := _pickled(source.path)):
                 yield error(
                     "NMT702",
-                    f"{source.value} holds pickled weights ({pickled[0]}), which are not loaded",
+                    f"{source.value} holds pickled weights ({pickled}), which are not loaded",
                     where=request.config.document.place(source.key),
                     fix="save the model as safetensors: model.save_pretrained(FOLDER)",
                 )
@@ -66,6 +59,15 @@ def outputs_over_inputs(request: StepRequest) -> Iterator[Diagnostic]:
                         where=request.config.document.place(key),
                         fix=f"name another folder, or leave {key} out",
                     )
+
+
+def _pickled(path: Path) -> str:
+    """The name of a file of pickled weights, where there are no others; else an empty string."""
+    if path.is_dir() and any(path.glob("*.safetensors")):
+        return ""
+    files = path.iterdir() if path.is_dir() else [path] if path.is_file() else []
+    names = sorted(file.name for file in files if file.suffix in _PICKLES and file.name not in _NOT_WEIGHTS)
+    return names[0] if names else ""
 
 
 def _overlaps(output: Path, given: Path) -> bool:

@@ -11,12 +11,12 @@ from nemotron.planning.request import StepRequest
 
 
 def library_is_installed(request: StepRequest) -> Iterator[Diagnostic]:
-    """The environment of the step's library is complete."""
+    """The environment of the step's library is complete, and its torch can use the GPUs that there are."""
     name = request.step.manifest.step.library
     if name is None:
         return
     try:
-        require(name)
+        require(name, gpus=request.gpus > 0 and bool(probe.gpus()))
     except Failure as failure:
         yield from failure.diagnostics
 
@@ -44,6 +44,6 @@ def gpus_are_there(request: StepRequest) -> Iterator[Diagnostic]:
         yield blocked(
             "NMT620",
             f"{request.gpus} GPUs are asked for, {has}",
-            where=request.config.document.place("run.gpus"),
+            where=request.config.document.place("run.gpus") if request.config.run.gpus else None,
             fix=f"--gpus {available}{small}",
         )

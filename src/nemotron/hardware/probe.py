@@ -19,20 +19,18 @@ class Gpu:
 
 @lru_cache(maxsize=1)
 def gpus() -> tuple[Gpu, ...]:
-    """The GPUs that a job of ours would see: none without a driver, or with an empty CUDA_VISIBLE_DEVICES."""
+    """The GPUs that a job of ours would see: none without a driver, or hidden by CUDA_VISIBLE_DEVICES."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return ()
-    query = [program, "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
+    query = [program, "--query-gpu=uuid,name,memory.total", "--format=csv,noheader,nounits"]
     try:
         answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return ()
-    found = tuple(_parse(line) for line in answer.splitlines() if line.strip())
+    found = [_parse(line) for line in answer.splitlines() if line.strip()]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is None:
-        return found
-    return found[: len([index for index in visible.split(",") if index.strip()])]
+    return tuple(gpu for _, gpu in (found if visible is None else _visible(found, visible)))
 
 
 def cores() -> int:
@@ -40,6 +38,28 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _parse(line: str) -> Gpu:
-    name, _, memory = line.rpartition(",")
-    return Gpu(name.strip(), int(memory) if memory.strip().isdigit() else 0)
+def _visible(found: list[tuple[str, Gpu]], listed: str) -> list[tuple[str, Gpu]]:
+    """The GPUs that CUDA_VISIBLE_DEVICES lists, by number or by the start of an id.
+
+    As CUDA does, the first entry that names no GPU, such as -1, ends the list. A slice of a GPU (`MIG-…`)
+    counts as one.
+    """
+    chosen: list[tuple[str, Gpu]] = []
+    for entry in (part.strip() for part in listed.split(",")):
+        if entry.isdecimal():
+            matches = found[int(entry) : int(entry) + 1]
+        elif entry.startswith("MIG-"):
+            matches = found[:1]
+        else:
+            matches = [each for each in found if entry and each[0].startswith(entry)]
+        if len(matches) != 1:
+            break
+        chosen += matches
+    return chosen
+
+
+def _parse(line: str) -> tuple[str, Gpu]:
+    """The id of a GPU, and the GPU."""
+    identity, _, rest = line.partition(",")
+    name, _, memory = rest.rpartition(",")
+    return identity.strip(), Gpu(name.strip(), int(memory) if memory.strip().isdecimal() else 0)

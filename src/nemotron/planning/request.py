@@ -69,10 +69,11 @@ class BoundInput:
 
     def fact(self, name: str) -> FactValue | None:
         """What the sources agree on about one fact; a hub's name stands for its model and its tokenizer."""
-        values = {v for s in self.sources if (v := self._fact_of(s, name)) is not None}
+        values = {v for s in self.sources if (v := self.fact_of(s, name)) is not None}
         return values.pop() if len(values) == 1 else None
 
-    def _fact_of(self, source: Source, name: str) -> FactValue | None:
+    def fact_of(self, source: Source, name: str) -> FactValue | None:
+        """What one of the sources says about a fact."""
         if source.hub is not None and name in ("model", "tokenizer", "chat_template"):
             return hub_identity(source.hub)
         return source.facts().get(name)

@@ -206,6 +206,16 @@ def test_a_file_other_than_the_lock_names_is_not_installed(tiny):
     assert before.python.exists()
 
 
+def test_a_lock_without_digests_is_not_installed(tiny):
+    (tiny.locks / "tiny.txt").write_text("tiny==1.0\n")
+
+    with pytest.raises(Failure) as failure:
+        install("tiny")
+
+    assert "--require-hashes" in failure.value.diagnostics[0].detail
+    assert find("tiny") is None
+
+
 def test_what_was_there_stays_when_making_it_anew_fails(tiny):
     before = install("tiny")
     tiny.wrap_uv('[ "$2" = install ] && exit 2')

@@ -104,7 +104,7 @@ def candidates(version: str, *, cuda: bool, driver: bool, find_links: Sequence[s
         *first,
         *local,
         Candidate("PyTorch's CPU build", any_build, ("--torch-backend", "cpu")),
-        Candidate("the index's default build: no CPU build was found", any_build),
+        Candidate("the index's default build, as no CPU build was found", any_build),
     ]
 
 

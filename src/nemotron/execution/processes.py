@@ -40,10 +40,10 @@ def marked(attempt: str) -> set[int]:
     found: set[int] = set()
     children: dict[int, list[int]] = {}
     for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
-        state, parent = _state_and_parent(pid)
-        if state in (None, "Z") or pid == os.getpid():
+        fields = _stat(pid)
+        if not fields or fields[0] == "Z" or pid == os.getpid():
             continue
-        children.setdefault(parent, []).append(pid)
+        children.setdefault(int(fields[1]), []).append(pid)
         if wanted in _environment(pid).split(b"\0"):
             found.add(pid)
     pending = list(found)
@@ -80,12 +80,12 @@ def end(
 
 
 def start_time(pid: int) -> str | None:
-    """When a process started, in clock ticks since boot: with the boot id, what a pid alone cannot say."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    return text.rpartition(")")[2].split()[19]
+    """When a process started, in clock ticks since boot: with the boot id, what a pid alone cannot say.
+
+    None when it is gone; one that has ended and only waits for its parent to ask is gone.
+    """
+    fields = _stat(pid)
+    return fields[19] if fields and fields[0] != "Z" else None
 
 
 def boot_id() -> str:
@@ -123,14 +123,13 @@ def _environment(pid: int) -> bytes:
         return b""
 
 
-def _state_and_parent(pid: int) -> tuple[str | None, int]:
-    """The state letter of a process and the pid of its parent; None and 0 when it is gone."""
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the state on; the name before it may hold anything. Empty if gone."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return None, 0
-    state, parent = text.rpartition(")")[2].split()[:2]
-    return state, int(parent)
+        return []
+    return text.rpartition(")")[2].split()
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -80,7 +80,13 @@ def fills_the_disk(run: job.Job) -> None:
 
 
 def writes_odd_progress(run: job.Job) -> list[job.Output]:
-    odd = ["not JSON", "[1]", '{"step": null}', '{"step": "x"}', '{"step": 1, "total": "many", "loss": "low"}']
+    odd = [
+        "not JSON",
+        "[1]",
+        '{"step": null}',
+        '{"step": "x"}',
+        '{"step": 1, "total": "many", "loss": "low"}',
+    ]
     odd += ['{"step": 2, "total": 0, "loss": NaN}', '{"step": -1, "total": 3}', '{"step": Infinity}', "{"]
     (run.folder / "progress.jsonl").write_text("\n".join(odd), encoding="utf-8")
     sys.stdout.buffer.write(b"\xff\xfe is not UTF-8\n\x1b[31mred\x1b[0m\n")

@@ -22,8 +22,8 @@ _SECRET_VARIABLE = re.compile(
 # `key: value` or `key=value` in a line: what follows a telling key, to the line's end, unless it is a
 # reference to the environment, null or nothing.
 _ASSIGNED = re.compile(
-    rf"((?<![A-Za-z0-9]){_SECRET_WORDS}[\"']?\s*[:=]\s*)"
-    r"(?!(?:[\"']?\$\{[^{}]*\}[\"']?|null|~|[\"']?\?\?\?[\"']?)?[\s,}\]]*(?:#.*)?$)(.+)$",
+    rf"((?<![A-Za-z0-9]){_SECRET_WORDS}[\"']?\s*[:=]\s*+)"
+    r"(?!(?:[\"']?\$\{[^{},]*\}[\"']?|null|~|[\"']?\?\?\?[\"']?)?[\s,}\]]*(?:\s#.*)?$).+$",
     re.I | re.M,
 )
 # The public prefixes of tokens: Hugging Face, OpenAI-style, NVIDIA, GitHub, AWS, Slack, Google.

@@ -35,6 +35,13 @@ class _Dumper(yaml.SafeDumper):
     """PyYAML's writer: a string that either schema takes for something else is quoted."""
 
 
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Line breaks other than a newline survive only as escapes, which double quotes allow."""
+    style = None if text.replace("\n", "").isprintable() else '"'
+    return dumper.represent_scalar(_TAG + "str", text, style)
+
+
+_Dumper.add_representer(str, _represent_text)
 _Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern in _PATTERNS:
     _Loader.add_implicit_resolver(_tag, _pattern, None)
@@ -62,7 +69,7 @@ def parse_yaml(text: str, name: str) -> Document:
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
-        if node is None:
+        if node is None or node.tag == _TAG + "null":
             return Document()
         if not isinstance(node, yaml.MappingNode):
             summary = "the top of a config must be a mapping of keys to values"

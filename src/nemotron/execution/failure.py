@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -38,31 +39,34 @@ def explain(
     request: StepRequest, attempt: Attempt, exit_code: int, *, memory_kills: int
 ) -> tuple[Diagnostic, list[Recovery]]:
     """What went wrong, as a diagnostic, and the recovery of every known error in the log."""
-    log = read_log(attempt.log)
-    return _diagnostic(attempt, exit_code, log, memory_kills), recoveries(request, log)
+    skipped, log = _read_log(attempt.log)
+    return _diagnostic(attempt, exit_code, log, memory_kills), list(_recoveries(request, skipped, log))
 
 
-def recoveries(request: StepRequest, log: str) -> list[Recovery]:
-    """Every known error of the step, and of any job, that the log shows."""
-    known = [*request.step.manifest.errors, *_common(request)]
-    found = []
-    for entry in known:
-        if match := re.search(entry.match, log, re.MULTILINE):
-            start = log.rfind("\n", 0, match.start()) + 1
-            text = log[start:].split("\n", 1)[0].strip()
-            found.append(Recovery(entry.id, log.count("\n", 0, start) + 1, text[:200], entry.recovery))
-    return found
+def _recoveries(request: StepRequest, skipped: int, log: str) -> Iterator[Recovery]:
+    """Every known error of the step, and of any job, that the log shows; it begins after `skipped` lines."""
+    shown = log.replace("\r", "\n")  # a progress bar's redrawings are no lines, but `^` must match there
+    for entry in (*request.step.manifest.errors, *_common(request)):
+        if match := re.search(entry.match, shown, re.MULTILINE):
+            text = shown[shown.rfind("\n", 0, match.start()) + 1 :].split("\n", 1)[0].strip()
+            line = skipped + log.count("\n", 0, match.start()) + 1
+            yield Recovery(entry.id, line, text[:200], entry.recovery)
 
 
-def read_log(log: Path) -> str:
-    """The last 4 MiB of a log as text."""
+def _read_log(log: Path) -> tuple[int, str]:
+    """How many lines come before the last 4 MiB of a log, and these as text."""
     try:
         with open(log, "rb") as stream:
-            stream.seek(0, 2)
-            stream.seek(max(0, stream.tell() - _READ_BYTES))
-            return stream.read().decode("utf-8", errors="replace").replace("\r", "\n")
+            before = max(0, stream.seek(0, 2) - _READ_BYTES)
+            stream.seek(0)
+            skipped = sum(stream.read(min(_READ_BYTES, before - at)).count(b"\n") for at in _blocks(before))
+            return skipped, stream.read().decode("utf-8", errors="replace")
     except OSError:
-        return ""
+        return 0, ""
+
+
+def _blocks(size: int) -> range:
+    return range(0, size, _READ_BYTES)
 
 
 def _diagnostic(attempt: Attempt, exit_code: int, log: str, memory_kills: int) -> Diagnostic:

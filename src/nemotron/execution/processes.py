@@ -67,13 +67,14 @@ def end(
     """
     deadline = time.monotonic() + grace
     asked: set[int] = set()
-    while (left := _left(attempt, process)) and time.monotonic() < deadline and not hurry():
+    known: dict[int, str] = {}
+    while (left := _left(attempt, process, known)) and time.monotonic() < deadline and not hurry():
         to_ask = {process.pid} if process is not None and process.pid in left else left
         for pid in to_ask - asked:
             _signal(pid, signal.SIGTERM)
         asked |= to_ask
         time.sleep(_POLL_SECONDS)
-    while left := _left(attempt, process):
+    while left := _left(attempt, process, known):
         for pid in left:
             _signal(pid, signal.SIGKILL)
         time.sleep(_POLL_SECONDS)
@@ -103,9 +104,16 @@ def out_of_memory_kills() -> int | None:
     return None
 
 
-def _left(attempt: str, process: subprocess.Popen[bytes] | None) -> set[int]:
+def _left(attempt: str, process: subprocess.Popen[bytes] | None, known: dict[int, str]) -> set[int]:
+    """Whoever is still there of those that were ever found, which `known` remembers by their start times.
+
+    A child that was known by its parent is not found any more once the parent is gone.
+    """
     running = {process.pid} if process is not None and process.poll() is None else set()
-    return running | marked(attempt)
+    for pid in running | marked(attempt):
+        if pid not in known and (started := start_time(pid)) is not None:
+            known[pid] = started
+    return {pid for pid, started in known.items() if start_time(pid) == started}
 
 
 def _may_signal(pid: int) -> bool:

@@ -75,7 +75,7 @@ def main() -> None:
     """Run a command and exit with its code (README lists them)."""
     make_robust()
     try:
-        code = int(app(standalone_mode=False) or 0)
+        code = int(app(prog_name="nemotron", standalone_mode=False) or 0)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED

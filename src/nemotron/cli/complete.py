@@ -1,34 +1,50 @@
-"""Shell completion of step ids, config names and types. Reads the catalog."""
+"""Shell completion of step ids, config names and types. Reads the catalog; offers nothing when it cannot."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import typer
 
 
 def step_ids(incomplete: str) -> list[str]:
     from nemotron.catalog.catalog import default_catalog
+    from nemotron.diagnostic import Failure
 
-    return [i for i in default_catalog().folders if i.startswith(incomplete) or i.endswith(f"/{incomplete}")]
+    try:
+        return _beginning_with(incomplete, default_catalog().folders)
+    except Failure:
+        return []
 
 
 def config_names(context: typer.Context, incomplete: str) -> list[str]:
     from nemotron.catalog.catalog import default_catalog
     from nemotron.diagnostic import Failure
 
+    # The words of a line that ends with `-c` are not parsed yet.
+    words = [context.params.get("step"), *context.args]
     try:
-        step = default_catalog().find(context.params.get("step") or "")
+        step = default_catalog().find(next((word for word in words if word), ""))
     except Failure:
         return []
-    return [name for name in step.config_names() if name.startswith(incomplete)]
+    return _beginning_with(incomplete, step.config_names())
 
 
 def type_names(incomplete: str) -> list[str]:
     from nemotron.catalog.catalog import default_catalog
+    from nemotron.diagnostic import Failure
 
-    return [name for name in default_catalog().types.types if name.startswith(incomplete)]
+    try:
+        return _beginning_with(incomplete, default_catalog().types.types)
+    except Failure:
+        return []
 
 
 def library_names(incomplete: str) -> list[str]:
     from nemotron.libraries.spec import names
 
-    return [name for name in names() if name.startswith(incomplete)]
+    return _beginning_with(incomplete, names())
+
+
+def _beginning_with(incomplete: str, known: Iterable[str]) -> list[str]:
+    return [name for name in known if name.startswith(incomplete)]

@@ -40,7 +40,7 @@ def width() -> int:
 
 
 def shorten(text: str, columns: int) -> str:
-    return text if len(text) <= columns else text[: max(1, columns - 1)].rstrip() + "…"
+    return text if len(text) <= columns else text[: max(0, columns - 1)].rstrip() + "…"
 
 
 def short_path(path: Path | str) -> str:

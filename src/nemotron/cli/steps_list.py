@@ -11,6 +11,7 @@ from nemotron.catalog.catalog import Catalog, default_catalog
 from nemotron.catalog.summary import StepSummary
 from nemotron.cli import complete
 from nemotron.cli.output import print_diagnostics, print_json, shorten, width
+from nemotron.diagnostic import exit_code
 from nemotron.nearest import did_you_mean
 
 EXAMPLES = (
@@ -38,7 +39,7 @@ def command(
     """List the steps of the catalog.
 
     A type filter understands what is accepted where: `--consumes filtered_jsonl` also finds steps that take
-    its parent type.
+    its parent type. A manifest that cannot be read is an error, after the others.
     """
     catalog = default_catalog()
     every, problems = catalog.summaries()
@@ -60,6 +61,7 @@ def command(
         _print_tree(found)
     else:
         _print_table(found)
+    raise typer.Exit(exit_code(problems))
 
 
 def _fits(catalog: Catalog, step: StepSummary, name: str, value: str) -> bool:

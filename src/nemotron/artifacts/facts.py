@@ -42,13 +42,13 @@ HUB = "hub:"
 def is_hub_name(value: str) -> bool:
     """Whether a value that is no path on this machine reads as ORG/NAME on a hub.
 
-    `data/train` in a folder that has `data/` is a path that does not exist, not a name.
+    `data/train` in a folder that has `data` is a path that does not exist, not a name.
     """
     return (
         bool(_HUB_NAME.match(value))
         and not value.lower().endswith(_FILE_SUFFIXES)
         and not os.path.exists(value)
-        and not os.path.isdir(value.split("/")[0])
+        and not os.path.exists(value.split("/")[0])
     )
 
 

@@ -62,9 +62,9 @@ def checkpoints_parse(request: StepRequest) -> Iterator[Diagnostic]:
     """The JSON files of a checkpoint are whole: a torn one would state no facts and fail in the job."""
     for bound in request.inputs:
         for source in bound.sources if bound.port.type.startswith("checkpoint_") else ():
-            for name in _CHECKPOINT_JSON:
-                file = source.path / name if source.path is not None else None
-                if file is not None and file.is_file() and (bad := bad_json(file)) is not None:
+            for name in _CHECKPOINT_JSON if source.exists else ():
+                file = Path(str(source.path)) / name
+                if file.is_file() and (bad := bad_json(file)) is not None:
                     yield error(
                         "NMT216",
                         f"{name} {bad.reason}",
@@ -102,13 +102,14 @@ def _absent(request: StepRequest, bound: BoundInput, source: Source) -> Diagnost
     assert source.path is not None
     key = join_key(source.key)
     detail = f"'{key}' takes {bound.port.type}: {bound.port.description}".rstrip(": ")
-    missing = "matches no file" if _WILDCARDS & set(source.value) else "does not exist"
+    is_pattern = bool(_WILDCARDS & set(source.value))
+    near = "" if is_pattern else did_you_mean(source.path.name, _names_in(source.path.parent))
     return error(
         "NMT213",
-        f"{source.value} {missing}",
+        f"{source.value} {'matches no file' if is_pattern else 'does not exist'}",
         detail=detail,
         where=_place(request, source),
-        fix=did_you_mean(source.path.name, _names_in(source.path.parent)) or f"give another path: {key}=PATH",
+        fix=near or f"give another path: {key}=PATH",
     )
 
 

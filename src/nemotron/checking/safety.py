@@ -37,7 +37,7 @@ def pickle_checkpoints(request: StepRequest) -> Iterator[Diagnostic]:
         if not bound.port.type.startswith("checkpoint_") or bound.port.type == "checkpoint_megatron":
             continue
         for source in bound.sources:
-            if source.path is not None and (pickled := _pickled(source.path)):
+            if source.path is not None and source.exists and (pickled := _pickled(source.path)):
                 yield error(
                     "NMT702",
                     f"{source.value} holds pickled weights ({pickled}), which are not loaded",

@@ -33,6 +33,7 @@ def gpus_are_there(request: StepRequest) -> Iterator[Diagnostic]:
         return
     available = len(probe.gpus())
     if request.gpus > available:
+        is_configs = request.gpus == request.config.run.gpus
         has = f"this machine has {available or 'none'}"
         small = (
             ""
@@ -44,6 +45,6 @@ def gpus_are_there(request: StepRequest) -> Iterator[Diagnostic]:
         yield blocked(
             "NMT620",
             f"{request.gpus} GPUs are asked for, {has}",
-            where=request.config.document.place("run.gpus") if request.config.run.gpus else None,
+            where=request.config.document.place("run.gpus") if is_configs else None,
             fix=f"--gpus {available}{small}",
         )

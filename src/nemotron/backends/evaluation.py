@@ -186,21 +186,23 @@ def _evaluate_checkpoint(settings: Settings, tasks: Tasks) -> dict[str, Any]:
 
 def _evaluate_endpoint(settings: Settings, endpoint: Endpoint, tasks: Tasks) -> dict[str, Any]:
     tasks.require_support(endpoint.type)
-    with hosted_endpoint.secret_hidden(endpoint):
-        hosted_endpoint.probe(endpoint, with_log_probabilities=bool(tasks.of_likelihood))
-        print(f"evaluating {endpoint.model} at {endpoint.url}: {', '.join(settings.tasks)}", flush=True)
-        model = hosted_endpoint.language_model(endpoint, settings.seed)
-        with hosted_endpoint.explained(endpoint):
-            return _run(settings, tasks, model, 1)
+    hosted_endpoint.hide_key(endpoint)
+    hosted_endpoint.probe(endpoint, with_log_probabilities=bool(tasks.of_likelihood))
+    print(f"evaluating {endpoint.model} at {endpoint.url}: {', '.join(settings.tasks)}", flush=True)
+    model = hosted_endpoint.language_model(endpoint, settings.seed)
+    with hosted_endpoint.explained(endpoint):
+        return _run(settings, tasks, model, 1)
 
 
 def _run(settings: Settings, tasks: Tasks, model: Any, batch: int | str) -> dict[str, Any]:
     """lm-eval's own result dictionary."""
     from importlib.metadata import version
 
-    from lm_eval import simple_evaluate
+    from lm_eval import evaluator
 
-    raw: dict[str, Any] = simple_evaluate(
+    # It would ask git about this job's folder, and print git's complaint.
+    evaluator.get_git_commit_hash = lambda: None
+    raw: dict[str, Any] = evaluator.simple_evaluate(
         model=model,
         tasks=tasks.requested,
         task_manager=tasks.manager,

@@ -17,6 +17,7 @@ from typing import Any, TextIO
 from nemotron.backends.job import JobError
 
 PATHS = {"chat": "/chat/completions", "completions": "/completions"}
+REASON = re.compile(r"\[Errno [^\]]*\] [\w ]+|Name or service not known|[Cc]onnection \w+")
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -181,21 +182,16 @@ def explained(endpoint: Endpoint) -> Iterator[None]:
         ) from None
 
 
-@contextmanager
-def secret_hidden(endpoint: Endpoint) -> Iterator[None]:
-    """While the block runs, the key is cut out of everything that this process prints.
+def hide_key(endpoint: Endpoint) -> None:
+    """From now on the key is cut out of everything that this process prints, to its very end.
 
-    aiohttp shows the headers of a failed request in the error, and lm-eval prints the error.
+    aiohttp shows the headers of a failed request in its errors; lm-eval prints them, and asyncio may do so
+    when the interpreter is already being taken down, where only the `sys.__stderr__` is left.
     """
     if endpoint.key is None:
-        yield
         return
-    streams = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (_Redacted(stream, endpoint.key) for stream in streams)
-    try:
-        yield
-    finally:
-        sys.stdout, sys.stderr = streams
+    for name in ("stdout", "stderr", "__stdout__", "__stderr__"):
+        setattr(sys, name, _Redacted(getattr(sys, name), endpoint.key))
 
 
 class _Redacted:
@@ -235,5 +231,5 @@ def _refused(endpoint: Endpoint, status: int, body: str) -> JobError:
 
 def _reason(error: Exception) -> str:
     """The innermost cause, without the layers that a client wraps it in."""
-    found = re.search(r"\[Errno [^\]]*\] [^')\]]+|Name or service not known|[Cc]onnection \w+", str(error))
+    found = REASON.search(str(error))
     return found.group(0) if found else type(error).__name__

@@ -34,12 +34,12 @@ class Adapter:
 
 
 def main(job: Job) -> list[Output]:
-    """Run the step. JobError NMT340 to NMT344, NMT702 and NMT721."""
+    """Run the step. JobError NMT340 to NMT344, NMT702 and NMT704."""
     adapter = read_adapter(Path(job.config["lora_checkpoint"]))
+    _check_base_name(adapter, job.config["base_hf_path"])
     base = local_folder(job.config["base_hf_path"], "base_hf_path")
     require_safetensors(base)
     read_config(base / "config.json")
-    _check_base_name(adapter, job.config["base_hf_path"])
     output = new_folder(job.config["output_hf_path"], "output_hf_path")
     with reported(job, UNITS):
         model = _load(base, job.config.get("torch_dtype", "auto"), job.config.get("device", "cpu"))

@@ -26,13 +26,17 @@ copyreg.pickle(JobError, lambda error: (_job_error, (error.as_dict(),)))
 _tokenizer: ChunkTokenizer | None = None  # of this process, when it is a worker
 
 
+class StoppedEarlyError(Exception):
+    """The pool is being closed: what a worker was at is not wanted any more."""
+
+
 class Workers:
     """`count` processes, ready to tokenise by a recipe and to spill below a folder. A context manager."""
 
     def __init__(self, count: int, recipe: Recipe, spilled: Path) -> None:
         # Not fork: this process holds threads of the libraries by now.
         context = multiprocessing.get_context("spawn")
-        self._done = context.Array("q", 2)
+        self._done = context.Array("q", 3)  # bytes, tokens, whether to stop
         self._most_waiting = 2 * count
         self._executor = ProcessPoolExecutor(
             count, mp_context=context, initializer=_start_worker, initargs=(recipe, spilled, self._done)
@@ -44,6 +48,7 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._done[2] = error is not None
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     @property
@@ -96,6 +101,8 @@ def _start_worker(recipe: Recipe, spilled: Path, done: Any) -> None:
         with done.get_lock():
             done[0] += size
             done[1] += tokens
+        if done[2]:
+            raise StoppedEarlyError
 
     spill = Spill(spilled / f"worker-{os.getpid()}", recipe.dtype)
     _tokenizer = ChunkTokenizer(recipe, spill, advance)

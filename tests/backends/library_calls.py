@@ -1,0 +1,114 @@
+"""What the tests do inside the library's Python: `python library_calls.py FOLDER`.
+
+FOLDER/requests.json is a list of {call: NAME, …}; FOLDER/answers.json becomes the list of the results.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def job(backend: str, folder: str, config: dict[str, Any], constants: dict[str, Any] | None = None) -> Any:
+    """Run a backend in this process: its outputs, or the error that it explains itself with."""
+    from nemotron.backends.job import Job, JobError
+
+    module = importlib.import_module(f"nemotron.backends.{backend}")
+    for name, value in (constants or {}).items():
+        setattr(module, name, value)
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    try:
+        outputs = module.main(Job(Path(folder), config))
+    except JobError as error:
+        return {"error": error.as_dict()}
+    return {"outputs": [{"port": o.port, "path": str(o.path), "facts": o.facts} for o in outputs]}
+
+
+def read_binidx(prefix: str, reader: str) -> Any:
+    """The documents of a shard, read with AutoModel's or with megatron-core's own class."""
+    modules = {
+        "automodel": "nemo_automodel.components.datasets.llm.megatron.indexed_dataset",
+        "megatron": "megatron.core.datasets.indexed_dataset",
+    }
+    dataset = importlib.import_module(modules[reader]).IndexedDataset(prefix)
+    return {
+        "documents": [dataset[number].tolist() for number in range(len(dataset))],
+        "document_indices": [int(index) for index in dataset.document_indices],
+        "dtype": dataset.index.dtype.__name__,
+    }
+
+
+def write_parquet(file: str, rows: list[dict[str, Any]], rows_per_group: int) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), file, row_group_size=rows_per_group)
+
+
+def make_model(folder: str, tokenizer: str, seed: int, layers: int = 2, hidden: int = 32) -> None:
+    """A small Llama with random weights, with the tokenizer's files beside it."""
+    import shutil
+
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=202,
+        hidden_size=hidden,
+        intermediate_size=64,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        bos_token_id=200,
+        eos_token_id=201,
+        pad_token_id=201,
+        tie_word_embeddings=False,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    for file in Path(tokenizer).iterdir():
+        shutil.copyfile(file, Path(folder) / file.name)
+
+
+def make_adapter(folder: str, base: str, seed: int) -> None:
+    """A LoRA adapter of a model, as peft saves it, with matrices that change what the model says."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(seed)
+    config = LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj", "down_proj"])
+    tuned = get_peft_model(AutoModelForCausalLM.from_pretrained(base), config)
+    for name, weights in tuned.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weights, std=0.1)
+    tuned.save_pretrained(folder)
+
+
+def logits(model: str, adapter: str | None = None) -> Any:
+    """What a model, perhaps with an adapter, says after a fixed text."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    loaded = AutoModelForCausalLM.from_pretrained(model)
+    if adapter is not None:
+        from peft import PeftModel
+
+        loaded = PeftModel.from_pretrained(loaded, adapter)
+    with torch.no_grad():
+        return loaded.eval()(torch.tensor([[3, 14, 15, 92, 65]])).logits[0].tolist()
+
+
+if __name__ == "__main__":  # worker processes of a backend import this file too
+    calls = {function.__name__: function for function in (job, read_binidx, write_parquet, make_model)}
+    calls |= {function.__name__: function for function in (make_adapter, logits)}
+    place = Path(sys.argv[1])
+    answers = [
+        calls[request.pop("call")](**request)
+        for request in json.loads((place / "requests.json").read_text(encoding="utf-8"))
+    ]
+    (place / "answers.json").write_text(json.dumps(answers), encoding="utf-8")

@@ -139,6 +139,11 @@ def test_a_value_that_is_left_to_give_is_found_in_lists_and_tables(trainer: Smal
     assert [d.summary for d in found] == ["'more.a.0' needs a value", "'more.b.c' needs a value"]
 
 
+def test_what_refers_to_a_missing_value_is_not_told_of_again(trainer: SmallCatalog) -> None:
+    found = missing(trainer, "lr=???", "file=${lr}", "more={a: '${lr}', b: '${new}'}", "new={c: '???'}")
+    assert [d.summary for d in found] == ["'lr' needs a value", "'new.c' needs a value"]
+
+
 @pytest.mark.parametrize(("argument", "place"), [("name=null", "name=null"), ("~name", None)])
 def test_a_required_parameter_blocks_while_it_has_no_value(
     trainer: SmallCatalog, argument: str, place: str | None

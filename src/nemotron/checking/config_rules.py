@@ -31,7 +31,7 @@ def missing_values(request: StepRequest) -> Iterator[Diagnostic]:
     described |= {p.at: p.description for p in request.step.manifest.consumes}
     for path, value in leaves(document.tree):
         key = join_key(path)
-        if value == MISSING:
+        if value == MISSING and path not in request.config.following:
             yield blocked(
                 "NMT208",
                 f"'{key}' needs a value",

@@ -16,16 +16,16 @@ _NO_DEFAULT = object()
 _HELD = re.compile("\x00([^\x00]*)\x00")
 
 
-def interpolate(document: Document) -> list[Diagnostic]:
-    """Resolve every interpolation in place; what cannot be resolved is returned, with the key's place.
+def interpolate(document: Document) -> tuple[list[Diagnostic], set[KeyPath]]:
+    """Resolve every interpolation in place. What cannot be resolved is returned, with the key's place.
 
-    What refers to a value that is missing is missing too.
+    What refers to a missing value is missing too: the paths of those values are returned as well.
     """
     pending = {
         path: value for path, value in leaves(document.tree) if isinstance(value, str) and "${" in value
     }
     if not pending:
-        return []
+        return [], set()
     from omegaconf import OmegaConf
     from omegaconf.errors import InterpolationToMissingValueError
 
@@ -33,6 +33,7 @@ def interpolate(document: Document) -> list[Diagnostic]:
     problems = list(_unreadable(document, pending))
     config = OmegaConf.create(document.tree)
     resolved: dict[KeyPath, Any] = {}
+    following: set[KeyPath] = set()
     for path, value in pending.items():
         try:
             resolved[path] = _release(_select(config, path))
@@ -42,7 +43,8 @@ def interpolate(document: Document) -> list[Diagnostic]:
             problems.append(_unresolved(join_key(path), value, problem, document.place(path)))
     for path, value in resolved.items():
         _put(document.tree, path, value)
-    return problems
+        following |= {below for below, found in leaves(value, path) if found == MISSING}
+    return problems, following
 
 
 def _unreadable(document: Document, pending: dict[KeyPath, str]) -> Iterator[Diagnostic]:

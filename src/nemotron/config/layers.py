@@ -32,12 +32,16 @@ class RunSection:
 
 @dataclass
 class Config:
-    """A resolved config: what the backend reads, our `run:` section, and which files it came from."""
+    """A resolved config: what the backend reads, our `run:` section, and the file it came from.
+
+    `following` are the paths of values that are missing only because they refer to one that is.
+    """
 
     document: Document
     run: RunSection
     source: Path
     problems: list[Diagnostic]
+    following: set[KeyPath] = field(default_factory=set)
 
     @property
     def tree(self) -> dict[str, Any]:
@@ -91,10 +95,9 @@ def resolve_config(file: Path, overrides: list[Override], bound: dict[str, Any] 
     for key, value in (bound or {}).items():
         document.set(key, value, Place(argument=f"{key} (bound by the plan)"))
     apply_overrides(document, overrides)
-    problems = interpolate(document)
+    problems, following = interpolate(document)
     run, run_problems = _take_run_section(document)
-    problems += run_problems
-    return Config(document, run, file, problems)
+    return Config(document, run, file, problems + run_problems, following)
 
 
 def _refuse_defaults(overrides: list[Override]) -> None:

@@ -21,7 +21,7 @@ from nemotron.checking import alignment, config_rules, safety
 from nemotron.checking.library_schema import library_schema
 from nemotron.config.layers import read_layers
 from nemotron.config.secrets import looks_secret
-from nemotron.config.tree import MISSING, Document, join_key, leaves
+from nemotron.config.tree import MISSING, Document, join_key, leaves, split_key
 from nemotron.diagnostic import Diagnostic
 from nemotron.execution.failure import ErrorsFile
 from nemotron.libraries import spec

@@ -15,7 +15,7 @@ help:
 
 setup:
 	@scripts/install-uv
-	@uv sync --quiet
+	@uv sync --quiet --compile-bytecode
 	@$(UV_RUN) nemotron library install automodel
 
 quickstart: setup

@@ -209,7 +209,7 @@ def main() -> None:
         config = Path(results[-1]["config"])
         shown = results[-1]
         print(
-            f"{shown['kind']}, {shown['gpus']} GPUs, pair {number + 1}: {shown['nemotron']:,.0f} tokens/s through "
+            f"{shown['kind']}, GPUs: {shown['gpus']}, pair {number + 1}: {shown['nemotron']:,.0f} tokens/s through "
             f"nemotron, {shown['direct']:,.0f} directly, ratio {shown['ratio']:.4f}",
             flush=True,
         )

@@ -48,8 +48,8 @@ class QuickStart:
         """The data, the tokenizer, the base model and the evaluation tasks."""
         began = time.monotonic()
         libraries = self.nemotron("library", "list")["libraries"]
-        folder = next(library["folder"] for library in libraries if library["name"] == "automodel")
-        made = subprocess.run([f"{folder}/bin/python", str(HERE / "make_data.py"), str(self.output)])
+        python = next(library["python"] for library in libraries if library["name"] == "automodel")
+        made = subprocess.run([python, str(HERE / "make_data.py"), str(self.output)])
         if made.returncode:
             sys.exit(made.returncode)
         self.seconds["make_data"] = time.monotonic() - began

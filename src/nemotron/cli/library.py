@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nemotron.cli import complete
 from nemotron.cli.output import print_json, short_path
+
+if TYPE_CHECKING:
+    from nemotron.libraries.inventory import Entry
 
 LIST_EXAMPLES = "Example: `nemotron library list --json`"
 INSTALL_EXAMPLES = (
@@ -29,19 +32,17 @@ def list_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """List the libraries: installed or not, with which torch, and where."""
-    from nemotron.libraries import environment, spec
+    from nemotron.libraries.inventory import inventory
 
-    entries = [_entry(spec.load(name), environment.find(name)) for name in spec.names()]
+    entries = inventory()
     if as_json:
-        print_json({"libraries": entries})
+        print_json({"libraries": [_as_dict(entry) for entry in entries]})
         return
     for entry in entries:
-        print(f"{entry['name']}  {entry['summary']}")
-        if entry["installed"]:
-            print(f"  installed: torch {entry['torch']}, Python {entry['python']}")
-            print(f"  {short_path(entry['folder'])}")
-        else:
-            print(f"  not installed: nemotron library install {entry['name']}")
+        print(f"{entry.library.name}  {entry.library.description.summary}")
+        print(f"  {_state(entry)}")
+        for folder in entry.left_over:
+            print(f"  left over from another lock: {short_path(folder)} (rm -r removes it)")
 
 
 def install_command(
@@ -53,31 +54,41 @@ def install_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document at the end.")] = False,
 ) -> None:
     """Install a library into an environment of its own; one that is whole is left alone."""
-    from nemotron.libraries import environment, spec
     from nemotron.libraries.install import install
+    from nemotron.libraries.inventory import inventory
 
     found = install(name, lambda line: print(line, file=sys.stderr), reinstall=reinstall, torch=torch.value)
-    entry = _entry(spec.load(name), environment.find(name))
     if as_json:
-        print_json({"library": entry})
+        print_json({"library": next(_as_dict(e) for e in inventory() if e.library.name == name)})
     else:
         print(short_path(found.folder))
 
 
-def _entry(library: Any, found: Any) -> dict[str, Any]:
-    entry = {
-        "name": library.name,
-        "summary": library.description.summary,
-        "license": library.description.license,
-        "lock": library.lock_digest,
-        "installed": found is not None,
+def _state(entry: Entry) -> str:
+    """One line for people: what is there, or the command that puts it there."""
+    if entry.environment is None:
+        return f"{entry.state}: nemotron library install {entry.library.name}"
+    found = entry.environment
+    return f"installed: torch {found.torch}, Python {found.python_version}, {short_path(found.folder)}"
+
+
+def _as_dict(entry: Entry) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "name": entry.library.name,
+        "summary": entry.library.description.summary,
+        "license": entry.library.description.license,
+        "lock": entry.library.lock_digest,
+        "state": str(entry.state),
+        "installed": entry.environment is not None,
+        "folder": str(entry.folder),
+        "left_over": [str(folder) for folder in entry.left_over],
     }
-    if found is not None:
-        entry |= {
+    if (found := entry.environment) is not None:
+        told |= {
+            "python": str(found.python),
+            "python_version": found.python_version,
             "torch": found.torch,
             "cuda": found.cuda,
-            "python": found.python_version,
-            "folder": str(found.folder),
             "created": found.created,
         }
-    return entry
+    return told

@@ -15,7 +15,8 @@ from typing import Any
 from nemotron.backends.automodel import checkpoints, cpu
 from nemotron.backends.job import Job, JobError, Output
 
-_SPLITS = ("train", "valid", "validation", "test")
+# The names of blend.json, and what AutoModel calls the same splits in a config.
+_SPLITS = {"train": "train", "valid": "validation", "validation": "validation", "test": "test"}
 
 
 def main(job: Job) -> list[Output]:
@@ -109,9 +110,7 @@ def _read_blend(file: Path) -> dict[str, list[str]]:
         raise JobError("NMT216", f"blend.json is not JSON: {problem}", file=file, line=1) from problem
     if not isinstance(blend, dict) or not set(blend) <= set(_SPLITS):
         raise JobError("NMT216", "blend.json must map train, valid and test to lists", file=file, line=1)
-    return {
-        split: [_prefix(str(entry), file.parent) for entry in entries] for split, entries in blend.items()
-    }
+    return {_SPLITS[name]: [_prefix(str(e), file.parent) for e in entries] for name, entries in blend.items()}
 
 
 def _prefix(entry: str, folder: Path) -> str:

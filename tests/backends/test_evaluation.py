@@ -178,6 +178,12 @@ def test_the_results_say_what_was_evaluated_and_how(world: World) -> None:
     assert len(world.said("local")) == SAMPLES
 
 
+def test_progress_counts_the_requests(world: World) -> None:
+    told = (world.folder / "local.job" / "progress.jsonl").read_text().splitlines()
+    last = json.loads(told[-1])
+    assert (last["unit"], last["step"], last["total"]) == ("requests", SAMPLES, SAMPLES)
+
+
 def test_a_group_and_a_limit_are_understood(world: World) -> None:
     rows = {row["task"]: row["samples"] for row in world.results("group")["results"]}
     assert rows == {"even_choice": 4, "even_generate": 4}

@@ -25,6 +25,7 @@ from nemotron.planning.pipeline_file import as_pipeline, to_yaml
 from nemotron.planning.request import StepRequest
 
 _POLL_SECONDS = 0.1
+_ORPHANS_GRACE_SECONDS = 2.0
 
 
 class Events(Protocol):
@@ -252,7 +253,7 @@ def _end_orphans(store: Store, plan: Plan) -> None:
     for attempt, told in store.attempts():
         ours = told.get("key") == plan.key or folders & set(told.get("outputs", {}).values())
         if ours and not attempt.result.exists() and "attempt" in told:
-            processes.end(told["attempt"])
+            processes.end(told["attempt"], grace=_ORPHANS_GRACE_SECONDS)
 
 
 def _as_text(folders: dict[str, Path]) -> dict[str, str]:

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from nemotron.checking.render import as_dict, render
@@ -44,9 +45,16 @@ def shorten(text: str, columns: int) -> str:
 
 
 def short_path(path: Path | str) -> str:
-    """A path as a person would type it: relative where it lies below the working directory."""
+    """A path as a person would type it: relative to the working directory, or to the home."""
     path = Path(path)
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+    for folder, sign in ((Path.cwd(), ""), (Path.home(), "~/")):
+        if path != folder and path.is_relative_to(folder):
+            return sign + str(path.relative_to(folder))
+    return str(path)
+
+
+def short_command(argv: list[str]) -> str:
+    """A command as a person would type it: absolute paths shortened, everything else quoted for a shell."""
+    return " ".join(
+        short_path(word) if word.startswith("/") and " " not in word else quote(word) for word in argv
+    )

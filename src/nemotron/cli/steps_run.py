@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import Annotated, Any
 
 import typer
 
 from nemotron.cli import complete
-from nemotron.cli.output import print_diagnostics, print_json, short_path
+from nemotron.cli.output import print_diagnostics, print_json, short_command, short_path
 
 EXAMPLES = (
     "Examples: `nemotron steps run sft/automodel -c tiny` · "
@@ -118,14 +117,15 @@ def _describe(request: Any, plan: Any) -> dict[str, Any]:
 
 
 def _plan_text(shown: dict[str, Any]) -> str:
-    gpus = f"{shown['gpus']} GPUs" if shown["gpus"] else "the CPU"
+    count = shown["gpus"]
+    gpus = f"{count} GPU{'s' * (count > 1)}" if count else "the CPU"
     lines = [
         f"{shown['step']} on {gpus}",
         f"  config   {short_path(shown['config'])}",
         f"  library  {shown['library']}",
         *(f"  input    {i['port']}: {short_path(i['source'])}" for i in shown["inputs"]),
         *(f"  output   {short_path(folder)}" for folder in shown["outputs"].values()),
-        f"  command  {shlex.join(shown['command'])}",
+        f"  command  {short_command(shown['command'])}",
     ]
     if shown["finished"]:
         lines.append("  finished already: the same step, config and inputs; it would not run again")

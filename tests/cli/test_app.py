@@ -120,7 +120,7 @@ def test_an_interruption_is_an_exit_code_of_its_own(nemotron: Nemotron, break_ca
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [("ENOSPC", "NMT630"), ("EDQUOT", "NMT630"), ("EACCES", "NMT631")]
+    ("number", "code"), [("ENOSPC", "NMT640"), ("EDQUOT", "NMT640"), ("EACCES", "NMT641")]
 )
 def test_what_the_system_refuses_is_blocked_with_the_file_s_name(
     nemotron: Nemotron, break_catalog: Break, number: str, code: str

@@ -70,7 +70,7 @@ def test_a_store_that_is_full_is_told_of_at_every_moment(script: Script, chat: P
     )
     told = [json.loads(document) for document in ended.stdout.split("---")[:-1]]
     assert [one["exit_code"] for one in told] == [3] * len(sizes), ended.stderr
-    assert {problem["code"] for one in told for problem in one["diagnostics"]} == {"NMT630"}
+    assert {problem["code"] for one in told for problem in one["diagnostics"]} == {"NMT640"}
     assert tree_of(project) == before
 
 
@@ -81,7 +81,7 @@ def test_once_there_is_space_the_same_command_goes_on(script: Script, chat: Path
         f"mount -o remount,size=1m .nemotron; {run} 2>&1; echo EXIT $?; {run} 2>&1; echo EXIT $?"
     )
     first, second, third = ended.stdout.split("EXIT ")[:3]
-    assert "NMT630" in first
+    assert "NMT640" in first
     assert "Done" in second
     assert "Skipped" in third
     assert json.loads((project / "out" / "counts.json").read_text(encoding="utf-8")) == {
@@ -95,7 +95,7 @@ def test_a_store_that_may_not_be_written_is_told_of(script: Script, chat: Path, 
         f"small .nemotron 1m; mount -o remount,ro .nemotron; {NEMOTRON} test/word_count data=chat.jsonl"
     )
     assert ended.returncode == 3
-    assert "blocked[NMT631]" in ended.stderr
+    assert "blocked[NMT641]" in ended.stderr
     assert f"{project}/.nemotron" in ended.stderr
 
 

@@ -55,7 +55,7 @@ def test_a_job_is_run_with_closed_streams(chat: Path, project: Path) -> None:
 def test_a_full_disk_behind_stdout_is_told_of_once(project: Path) -> None:
     ended = shell(f"{NEMOTRON} steps list > /dev/full")
     assert ended.returncode == 3
-    assert ended.stderr.count("NMT630") == 1
+    assert ended.stderr.count("NMT640") == 1
     assert "Exception" not in ended.stderr
 
 

@@ -22,8 +22,8 @@ BUG = 70
 BUG_CODE = "NMT900"
 INTERRUPTED = 130
 
-_NO_SPACE = ("NMT630", "the disk is full", "free some space (`df -h`), then run it again")
-_NO_WRITING = ("NMT631", "this may not be read or written", "correct its permissions, or work elsewhere")
+_NO_SPACE = ("NMT640", "the disk is full", "free some space (`df -h`), then run it again")
+_NO_WRITING = ("NMT641", "this may not be read or written", "correct its permissions, or work elsewhere")
 _SURROUNDINGS = {
     errno.ENOSPC: _NO_SPACE,
     errno.EDQUOT: _NO_SPACE,

@@ -37,7 +37,12 @@ MODULES = {"pyyaml": "yaml", "tomli-w": "tomli_w"}
 COMES_WITH = {"pydantic": {"pydantic_core"}, "typer": {"click"}}
 HEAVY = {"torch", "transformers", "networkx", "omegaconf", "pyarrow"}
 # Tests of files that are no module: the shipped locks.
-OF_NO_MODULE = {"libraries/test_locks.py": "locks", "test_layout.py": "src", "test_repository.py": ".git"}
+OF_NO_MODULE = {
+    "cli/test_installed_wheel.py": "pyproject.toml",
+    "libraries/test_locks.py": "locks",
+    "test_layout.py": "src",
+    "test_repository.py": ".git",
+}
 
 
 @dataclass(frozen=True)

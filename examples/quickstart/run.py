@@ -97,7 +97,7 @@ def read_scores(folder: Path) -> dict[str, float]:
     by_name = {(entry["task"], entry["metric"]): entry["value"] for entry in results}
     return {
         "loss": by_name["stdlib_chat", "loss"],
-        "perplexity": by_name["stdlib_chat", "perplexity"],
+        "perplexity": by_name["stdlib_chat", "token_perplexity"],
         "accuracy": by_name["stdlib_choice", "acc"],
     }
 

@@ -96,8 +96,10 @@ def run(main: Callable[[Job], list[Output]]) -> NoReturn:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--config", type=Path, required=True)
     path = arguments.parse_args().config.resolve()
-    # TERM must unwind the stack, so that worker processes of a pool are ended with this one.
+    # TERM must unwind the stack, so that worker processes of a pool are ended with this one; a forked worker
+    # that inherits the handler would ignore the pool that ends it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
     job = Job(path.parent, {})
     try:
         job.config = _resolve_environment(yaml.safe_load(path.read_text(encoding="utf-8")))

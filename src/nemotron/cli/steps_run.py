@@ -100,7 +100,12 @@ def _describe(request: Any, plan: Any) -> dict[str, Any]:
         "gpus": request.gpus,
         "nodes": request.nodes,
         "inputs": [
-            {"port": bound.port.name, "type": bound.port.type, "source": str(source.path or source.value)}
+            {
+                "port": bound.port.name,
+                "type": bound.port.type,
+                "source": str(source.path or source.value),
+                "shown": short_path(source.path) if source.path else source.value,
+            }
             for bound in request.inputs
             for source in bound.sources
         ],
@@ -123,7 +128,7 @@ def _plan_text(shown: dict[str, Any]) -> str:
         f"{shown['step']} on {gpus}",
         f"  config   {short_path(shown['config'])}",
         f"  library  {shown['library']}",
-        *(f"  input    {i['port']}: {short_path(i['source'])}" for i in shown["inputs"]),
+        *(f"  input    {i['port']}: {i['shown']}" for i in shown["inputs"]),
         *(f"  output   {short_path(folder)}" for folder in shown["outputs"].values()),
         f"  command  {short_command(shown['command'])}",
     ]

@@ -75,7 +75,12 @@ def _last_key(store: Store, folder: Path) -> str | None:
 def find_finished(
     request: StepRequest, store: Store, key: str, folders: dict[str, Path]
 ) -> list[Made] | None:
-    """What an earlier run made for the same key at the same place, if all of it is still whole."""
+    """What an earlier run made for the same key at the same place, if all of it is still whole.
+
+    None where an input is not on disk: what a service answers may have changed.
+    """
+    if any(not request.types[bound.port.type].on_disk for bound in request.inputs):
+        return None
     for attempt, command in store.attempts(request.step.id):
         if command.get("key") != key or command.get("outputs") != {k: str(v) for k, v in folders.items()}:
             continue

@@ -181,13 +181,13 @@ def _absolute_paths(step: Step, config: Config) -> None:
             value[:] = [str(_absolute(v)) if is_local_path(v) else v for v in value]
         elif is_local_path(value) or (key in outputs and isinstance(value, str) and is_hub_name(value)):
             _assign(config.tree, split_key(key), str(_absolute(value)))
-    for key in _fact_keys(step):
+    for key in fact_keys(step):
         value = config.document.get(key)
         if is_local_path(value) and _absolute(value).exists():
             _assign(config.tree, split_key(key), str(_absolute(value)))
 
 
-def _fact_keys(step: Step) -> set[str]:
+def fact_keys(step: Step) -> set[str]:
     """The config keys that state a fact of some input: a tokenizer's folder, say, which is a path too."""
     rules = [rule for port in step.manifest.consumes for rule in port.facts.values()]
     return {key for rule in rules for key in (*rule.keys, *([rule.unless] if rule.unless else []))}

@@ -22,7 +22,9 @@ from nemotron.execution.store import Attempt, Store
 from nemotron.planning.request import StepRequest
 from nemotron.planning.resolve import Wish, resolve
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 FAKE = Path(__file__).resolve().parent / "fake"
+Nemotron = Callable[..., "subprocess.CompletedProcess[str]"]
 DEADLINE_SECONDS = 30.0
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Nemotron
+from catalogs.helpers import Nemotron
 
 import nemotron as package
 

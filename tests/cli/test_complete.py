@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Nemotron
+from catalogs.helpers import Nemotron
 
 
 def completed(nemotron: Nemotron, *words: str, **env: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from conftest import Nemotron
+from catalogs.helpers import Nemotron
 
 from nemotron.checking.codes import all_codes
 

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from catalogs.helpers import tree_of
-from conftest import REPOSITORY
+from catalogs.helpers import REPOSITORY, tree_of
 
 from nemotron.libraries import uv
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Nemotron
+from catalogs.helpers import Nemotron
 
 
 @pytest.fixture
@@ -30,7 +30,8 @@ def test_an_installed_library_says_with_which_torch(nemotron: Nemotron, automode
     entry = next(entry for entry in told["libraries"] if entry["name"] == "automodel")
     assert entry["installed"] is True
     assert (
-        f"installed: torch {entry['torch']}, Python {entry['python']}" in nemotron("library", "list").stdout
+        f"installed: torch {entry['torch']}, Python {entry['python_version']}"
+        in nemotron("library", "list").stdout
     )
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Nemotron
+from catalogs.helpers import Nemotron
 
 pytestmark = pytest.mark.usefixtures("fake_steps")
 

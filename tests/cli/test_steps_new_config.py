@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from catalogs.helpers import FAKE, tree_of, write_chat
-from conftest import Nemotron
+from catalogs.helpers import FAKE, Nemotron, tree_of, write_chat
 
 
 @pytest.fixture

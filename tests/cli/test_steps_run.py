@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from catalogs.helpers import attempts, start_nemotron, tree_of, wait_for, write_chat
-from conftest import Nemotron
+from catalogs.helpers import Nemotron, attempts, start_nemotron, tree_of, wait_for, write_chat
 
 COUNT = ("steps", "run", "test/word_count", "data=chat.jsonl")
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from catalogs.helpers import tree_of
-from conftest import Nemotron
+from catalogs.helpers import Nemotron, tree_of
 
 COUNT = ("test/word_count", "data=chat.jsonl")
 SFT = ("sft/automodel", "--gpus", "0", "dataset.path_or_dataset_id=chat.jsonl")

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from catalogs.helpers import attempts
-from conftest import Nemotron
+from catalogs.helpers import Nemotron, attempts
 
 SIGN = ("steps", "run", "test/sign", "data=chat.jsonl", "output=out")
 SECRET = "hf_" + "Zq7w" * 8

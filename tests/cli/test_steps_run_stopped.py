@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from catalogs.helpers import (
+    Nemotron,
     attempts,
     end_quietly,
     is_alive,
@@ -18,7 +19,6 @@ from catalogs.helpers import (
     wait_for,
     wait_for_helpers,
 )
-from conftest import Nemotron
 
 TRAIN = ("steps", "run", "test/trainer", "data=chat.jsonl", "pause=pause", "output=out")
 STUBBORN = "helpers=[polite,stubborn,stray]"

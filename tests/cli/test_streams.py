@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from catalogs.helpers import attempts, start_nemotron, wait_for
-from conftest import Nemotron
+from catalogs.helpers import Nemotron, attempts, start_nemotron, wait_for
 
 NEMOTRON = f"{sys.executable} -m nemotron"
 

@@ -37,8 +37,8 @@ from transformers import AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
 tokenizer_folder, out = sys.argv[1:3]
 torch.manual_seed(0)
 config = Qwen3Config(vocab_size=32768, hidden_size=2048, intermediate_size=6144, num_hidden_layers=20,
-                     num_attention_heads=16, num_key_value_heads=8, head_dim=128, max_position_embeddings=8192,
-                     tie_word_embeddings=False)
+                     num_attention_heads=16, num_key_value_heads=8, head_dim=128,
+                     max_position_embeddings=8192, tie_word_embeddings=False)
 config.dtype = torch.bfloat16
 with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
     torch.set_default_dtype(torch.bfloat16)
@@ -208,11 +208,9 @@ def main() -> None:
         results.append(pair(arguments, python, work, number, config))
         config = Path(results[-1]["config"])
         shown = results[-1]
-        print(
-            f"{shown['kind']}, GPUs: {shown['gpus']}, pair {number + 1}: {shown['nemotron']:,.0f} tokens/s through "
-            f"nemotron, {shown['direct']:,.0f} directly, ratio {shown['ratio']:.4f}",
-            flush=True,
-        )
+        print(f"{shown['kind']}, GPUs: {shown['gpus']}, pair {number + 1}, tokens/s", end=": ")
+        print(f"{shown['nemotron']:,.0f} through nemotron, {shown['direct']:,.0f} directly", end=", ")
+        print(f"ratio {shown['ratio']:.4f}", flush=True)
         if arguments.results:
             with open(arguments.results, "a", encoding="utf-8") as stream:
                 stream.write(json.dumps(shown) + os.linesep)

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from quick import QuickStart, make_quickstart
 
 from nemotron.libraries import environment
-
-REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +52,18 @@ def nemotron(project: Path) -> Nemotron:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def quickstart() -> QuickStart:
+    """One `make quickstart` for all tests. What an earlier run finished is not run again."""
+    return make_quickstart()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two workers: what reads the quick start stays on one, everything else goes by file."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        group = "quickstart" if "quickstart" in fixtures else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: "quickstart" not in getattr(item, "fixturenames", ()))

@@ -130,11 +130,9 @@ def answer_record(entry: Entry, tokenizer: Tokenizer) -> dict[str, Any]:
 
 def write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> int:
     path.parent.mkdir(exist_ok=True)
-    count = 0
-    with open(path, "w", encoding="utf-8") as stream:
-        for count, line in enumerate(lines, start=1):
-            stream.write(json.dumps(line, ensure_ascii=False) + "\n")
-    return count
+    written = [json.dumps(line, ensure_ascii=False) + "\n" for line in lines]
+    path.write_text("".join(written), encoding="utf-8")
+    return len(written)
 
 
 def count_tokens(data: Path, tokenizer: Tokenizer) -> dict[str, int]:
@@ -160,9 +158,8 @@ def print_summary(summary: Mapping[str, Any]) -> None:
         print(f"  {name:<16}{count:>8,} records{size}")
     print(f"  vocabulary      {summary['vocabulary']:>8,} tokens")
     print(f"  base model      {summary['parameters']:>8,} parameters")
-    print(
-        f"  held out        {len(summary['held_out_modules'])} modules: {', '.join(summary['held_out_modules'])}"
-    )
+    held_out = summary["held_out_modules"]
+    print(f"  held out        {len(held_out)} modules: {', '.join(held_out)}")
 
 
 if __name__ == "__main__":

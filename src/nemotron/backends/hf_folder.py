@@ -45,7 +45,7 @@ def require_safetensors(folder: Path, pattern: str = "*.safetensors") -> list[Pa
     if pickled:
         raise JobError(
             "NMT702",
-            f"{folder} holds pickled weights ({pickled[0].name}), which are not loaded: they can run any code",
+            f"{folder} holds pickled weights ({pickled[0].name}), which are not loaded",
             file=pickled[0],
             fix="save the weights as safetensors",
         )

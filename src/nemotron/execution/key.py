@@ -16,9 +16,9 @@ from nemotron.planning.request import StepRequest, fact_keys
 def ingredients(request: StepRequest, environment: str) -> dict[str, Any]:
     """Everything that the outputs depend on.
 
-    The step and its version; the config without output paths and the manifest's `key_ignores`, paths of
-    inputs, of parameters and of what states a fact replaced by digests of what lies there; `environment`, the digest of the library's lock or the container image. The number
-    of GPUs is not in it.
+    The step and its version; the config without output paths and the manifest's `key_ignores`, the paths of
+    inputs, of parameters and of what states a fact replaced by digests of what lies there; `environment`,
+    the digest of the library's lock or the container image. The number of GPUs is not in it.
     """
     tree = copy.deepcopy(request.config.tree)
     manifest = request.step.manifest

@@ -86,7 +86,8 @@ def test_a_plain_scalar_in_a_file_is_read_as_in_an_argument(text: str) -> None:
     assert repr(parse_yaml(f"key: {text}", "f").tree["key"]) == repr(parse_scalar(text))
 
 
-SCALAR = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12)
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
+SCALAR = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT
 SCALAR |= st.sampled_from([text for text, _ in SCALARS])
 TREES = st.recursive(
     SCALAR,
@@ -160,6 +161,7 @@ MISTAKES = [
     ("a: " + "1" * 5000, "NMT210", 1, 4, "not a int"),
     ("a: !ours 1", "NMT210", 1, 4, "!ours"),
     ("a: 1\nb: '\x01'", "NMT210", 2, 5, "U+0001"),
+    ('a: 1\nb: "\\0"', "NMT210", 2, 4, "U+0000"),
     ("a: " + "[" * 2000, "NMT210", 1, 1, "too deeply"),
     ("- a\n- b", "NMT211", 1, 1, "mapping"),
     ("just words", "NMT211", 1, 1, "mapping"),

@@ -24,6 +24,7 @@ TRAINER = """
     type = "checkpoint_hf"
     at = "model.name"
     required = false
+    facts = { tokenizer = ["fact.one", "fact.two"], chat_template = { unless = "fact.three" } }
 
     [[consumes]]
     name = "judge"
@@ -120,6 +121,14 @@ def test_paths_in_the_config_become_absolute(trainer: SmallCatalog, project: Pat
         "out.scores": project / "output" / "scores",
     }
     assert [o.value for o in request.overrides][:1] == [["a.jsonl", {"path": "b.jsonl", "weight": 2}]]
+
+
+def test_what_states_a_fact_becomes_absolute_where_it_is_a_path(trainer: SmallCatalog, project: Path) -> None:
+    write(project / "tok" / "tokenizer.json", "{}")
+    arguments = ["fact.one=tok", "fact.two=org/name", "fact.three=" + "{{ m }}" * 900, "words=tok"]
+    tree = trainer.request("train/one", *arguments).config.tree
+    assert tree["fact"] == {"one": f"{project}/tok", "two": "org/name", "three": "{{ m }}" * 900}
+    assert tree["words"] == "tok"
 
 
 @pytest.mark.parametrize("value", ["null", "", "???"])

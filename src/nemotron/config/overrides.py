@@ -87,11 +87,14 @@ def _parse(argument: str) -> Override:
 
 
 def _value(key: str, text: str, argument: str) -> Any:
-    """A scalar by the core schema; lists, tables and quoted strings as YAML writes them on one line."""
+    """A scalar by the core schema; lists, tables and quoted strings as YAML writes them on one line.
+
+    A Jinja template begins as no list or table of ours can: it is a string without quotes too.
+    """
     if text == "":
         return ""
     try:
-        if text[0] not in "[{\"'":
+        if text[0] not in "[{\"'" or text.startswith(("{{", "{%")):
             return parse_scalar(text)
         tree = parse_yaml(f"value: {text}", argument).tree
     except ValueError as problem:

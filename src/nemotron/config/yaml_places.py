@@ -134,6 +134,8 @@ class _Reader:
                 return self.mapping(node, path)
             if isinstance(node, yaml.SequenceNode):
                 return [self._item(item, (*path, index)) for index, item in enumerate(node.value)]
+            if "\0" in node.value:
+                raise self._failure("NMT210", "a value holds the character U+0000", node)
             return _scalar(node.tag, str(node.value))
         except ValueError as problem:
             kind = node.tag.removeprefix(_TAG)

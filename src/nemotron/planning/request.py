@@ -183,7 +183,7 @@ def _absolute_paths(step: Step, config: Config) -> None:
             _assign(config.tree, split_key(key), str(_absolute(value)))
     for key in fact_keys(step):
         value = config.document.get(key)
-        if is_local_path(value) and _absolute(value).exists():
+        if is_local_path(value) and os.path.exists(_absolute(value)):
             _assign(config.tree, split_key(key), str(_absolute(value)))
 
 

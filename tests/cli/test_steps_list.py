@@ -76,7 +76,7 @@ def test_the_tree_shows_what_goes_in_and_out(nemotron: Nemotron) -> None:
     lines = nemotron("steps", "list", "--category", "test", "--tree").stdout.splitlines()
     assert lines[0] == "test"
     assert "    nothing → eval_results" in lines
-    assert "    training_jsonl, checkpoint_hf? → eval_results" in lines
+    assert "    training_jsonl, checkpoint_hf?, endpoint? → eval_results" in lines
 
 
 def test_a_broken_manifest_does_not_hide_the_others(

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("fake_steps")
 
 
 def test_everything_in_the_manifest_is_shown(nemotron: Nemotron) -> None:
-    ended = nemotron("steps", "show", "test/word_count")
+    ended = nemotron("steps", "show", "test/word_count", env={"COLUMNS": "200"})
     assert ended.returncode == 0
     for words in (
         "test/word_count: Word count",
@@ -40,7 +40,7 @@ def test_the_manifest_is_data_too(nemotron: Nemotron, fake_steps: Path) -> None:
     assert told["folder"] == str(fake_steps / "test" / "word_count")
     assert told["configs"] == ["default", "letters"]
     assert told["produces"][0]["facts"]["documents"]["measured"] is True
-    assert told["key_ignores"] == ["note"]
+    assert told["key_ignores"] == ["note", "pause"]
 
 
 def test_a_trainer_s_layout_and_models_are_shown(nemotron: Nemotron) -> None:

@@ -216,6 +216,16 @@ def test_so_it_is_after_an_interruption_that_came_too_late(chat: Path, project: 
     assert run_step(*COUNT)[1].adopted_from is not None
 
 
+def test_what_a_service_answered_is_never_taken_again(chat: Path, project: Path) -> None:
+    judged = (*COUNT, "judge=http://localhost:1/v1")
+    run_step(*judged)
+    assert run_step(*judged)[0].status == "done"
+    cut_off(project)
+    outcome, events = run_step(*judged)
+    assert (outcome.status, events.adopted_from) == ("done", None)
+    assert len(attempts(project)) == 3
+
+
 def test_a_job_s_last_word_without_its_files_is_no_result(chat: Path, project: Path) -> None:
     first, _ = run_step(*COUNT)
     cut_off(project)

@@ -72,14 +72,16 @@ def _last_key(store: Store, folder: Path) -> str | None:
     return None
 
 
+def may_be_taken_again(request: StepRequest) -> bool:
+    """Whether the key stands for the inputs; not where one is a service, whose answers may have changed."""
+    return all(request.types[bound.port.type].on_disk for bound in request.inputs)
+
+
 def find_finished(
     request: StepRequest, store: Store, key: str, folders: dict[str, Path]
 ) -> list[Made] | None:
-    """What an earlier run made for the same key at the same place, if all of it is still whole.
-
-    None where an input is not on disk: what a service answers may have changed.
-    """
-    if any(not request.types[bound.port.type].on_disk for bound in request.inputs):
+    """What an earlier run made for the same key at the same place, if all of it is still whole."""
+    if not may_be_taken_again(request):
         return None
     for attempt, command in store.attempts(request.step.id):
         if command.get("key") != key or command.get("outputs") != {k: str(v) for k, v in folders.items()}:

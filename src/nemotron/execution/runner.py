@@ -105,6 +105,8 @@ def run(plan: Plan, store: Store, events: Events) -> Outcome:
 
 def _adopt(plan: Plan, store: Store, events: Events) -> Outcome | None:
     """Record what a job made whose runner was stopped between the job's last word and the recording."""
+    if not outputs.may_be_taken_again(plan.request):
+        return None
     for attempt, told in store.attempts(plan.request.step.id):
         if told.get("key") != plan.key or told.get("outputs") != _as_text(plan.folders):
             continue

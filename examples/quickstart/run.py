@@ -8,8 +8,10 @@ through `nemotron steps run`, and ends with a table. Run again, it skips what is
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -115,12 +117,21 @@ def table(results: dict[str, Any]) -> Table:
     return drawn
 
 
+def picture(results: dict[str, Any]) -> str:
+    """The table as an SVG, without the web fonts that rich would name."""
+    console = Console(record=True, width=84, file=io.StringIO())
+    console.print(table(results))
+    drawn = console.export_svg(title="make quickstart", unique_id="quickstart")
+    return re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL)
+
+
 def main() -> None:
     began = time.monotonic()
     output = Path(sys.argv[1] if len(sys.argv) > 1 else "output/quickstart").absolute()
     results = run(output)
     results["seconds"]["all"] = round(time.monotonic() - began, 1)
     (output / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    (output / "table.svg").write_text(picture(results), encoding="utf-8")
     console = Console()
     console.print()
     console.print(table(results))

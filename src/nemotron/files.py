@@ -6,11 +6,31 @@ import os
 from pathlib import Path
 
 
+class NoHome(Exception):
+    """Something is to be kept for the user, who has no home folder."""
+
+
+def home() -> Path | None:
+    """The user's home folder; None where there is none, as in a container that runs under any user id."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
 def cache_folder() -> Path:
-    """The user's cache folder for nemotron: $NEMOTRON_CACHE, else below $XDG_CACHE_HOME or ~/.cache."""
+    """The user's cache folder for nemotron: $NEMOTRON_CACHE, else below $XDG_CACHE_HOME or ~/.cache.
+
+    NoHome when there is none of them.
+    """
     if named := os.environ.get("NEMOTRON_CACHE"):
         return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nemotron"
+    if named := os.environ.get("XDG_CACHE_HOME"):
+        return Path(named) / "nemotron"
+    own = home()
+    if own is None:
+        raise NoHome
+    return own / ".cache" / "nemotron"
 
 
 def write_atomic(path: Path, text: str) -> None:

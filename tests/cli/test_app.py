@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -131,3 +135,17 @@ def test_what_the_system_refuses_is_blocked_with_the_file_s_name(
     assert (ended.returncode, told["exit_code"]) == (3, 3)
     assert [problem["code"] for problem in told["diagnostics"]] == [code]
     assert "/some/file" in ended.stderr
+
+
+def test_a_user_without_a_home_is_told_what_to_set(project: Path) -> None:
+    """As in a container that runs under any user id. The kernel may refuse to make such a user here."""
+    nobody = ["unshare", "--user", "--map-user=54321"]
+    if shutil.which("unshare") is None or subprocess.run([*nobody, "true"], capture_output=True).returncode:
+        pytest.skip("the kernel refuses user namespaces")
+    argv = [*nobody, sys.executable, "-m", "nemotron", "library", "list"]
+    without = {k: v for k, v in os.environ.items() if k not in ("HOME", "XDG_CACHE_HOME", "NEMOTRON_CACHE")}
+    told = subprocess.run(argv, env=without, capture_output=True, text=True)
+    assert (told.returncode, told.stdout) == (3, "")
+    assert "blocked[NMT642]" in told.stderr
+    given = {**without, "NEMOTRON_CACHE": str(project)}
+    assert subprocess.run(argv, env=given, capture_output=True).returncode == 0

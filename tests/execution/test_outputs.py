@@ -113,12 +113,19 @@ def refusals(*overrides: str) -> list[str]:
 
 def test_a_folder_with_something_else_is_refused(chat: Path, project: Path) -> None:
     (project / "mine").mkdir()
-    (project / "file").write_text("x", encoding="utf-8")
     assert refusals("output=mine") == []
     (project / "mine" / "thesis.txt").write_text("years of work", encoding="utf-8")
     assert refusals("output=mine") == ["NMT704"]
-    assert refusals("output=file") == ["NMT704"]
     assert refusals("output=.") == ["NMT704"]
+
+
+def test_what_cannot_be_a_folder_is_refused(chat: Path, project: Path) -> None:
+    (project / "file").write_text("x", encoding="utf-8")
+    (project / "link").symlink_to(project / "nowhere")
+    (project / "other link").symlink_to(project)
+    for output in ("file", "file/below", "link", "link/below"):
+        assert refusals(f"output={output}") == ["NMT704"]
+    assert refusals("output=other link/new") == []
 
 
 def test_a_folder_belongs_to_the_request_that_wrote_there_last(chat: Path, project: Path) -> None:

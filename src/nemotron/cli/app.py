@@ -15,8 +15,9 @@ from nemotron import __version__
 from nemotron.cli import explain, library, steps_list, steps_new_config, steps_run, steps_show
 from nemotron.cli.output import print_diagnostics, print_json
 from nemotron.cli.streams import make_robust
+from nemotron.config.secrets import redact
 from nemotron.diagnostic import Diagnostic, Failure, blocked, error
-from nemotron.files import cache_folder
+from nemotron.files import NoHome, cache_folder
 
 BUG = 70
 BUG_CODE = "NMT900"
@@ -104,6 +105,8 @@ def _as_failure(problem: Exception) -> Failure:
         return problem
     if _is_usage_error(problem):
         return Failure(error("NMT200", str(problem), fix="see --help"))
+    if isinstance(problem, NoHome):
+        return Failure(blocked("NMT642", "this user has no home folder", fix="export NEMOTRON_CACHE=FOLDER"))
     if isinstance(problem, OSError) and problem.errno in _SURROUNDINGS:
         code, what, fix = _SURROUNDINGS[problem.errno]
         where = f": {problem.filename}" if problem.filename else ""
@@ -118,13 +121,13 @@ def _is_usage_error(problem: Exception) -> bool:
 
 def _bug(problem: Exception) -> Diagnostic:
     """Write the traceback to a file for a report; what the person sees is short."""
-    text = "".join(traceback.format_exception(problem))
+    text = redact("".join(traceback.format_exception(problem)))
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    file = cache_folder() / f"crash-{stamp}.log"
     try:
+        file = cache_folder() / f"crash-{stamp}.log"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"nemotron {__version__}, Python {sys.version}\n{text}", encoding="utf-8")
         fix = f"please report it with {file}"
-    except OSError:
+    except (OSError, NoHome):
         fix = f"please report it with this:\n{text}"
     return error(BUG_CODE, f"a bug of ours: {type(problem).__name__}: {problem}", fix=fix)

@@ -13,6 +13,7 @@ from typing import Any
 
 from nemotron.checking.render import as_dict, render
 from nemotron.diagnostic import Diagnostic
+from nemotron.files import home
 
 JSON_VERSION = 1
 
@@ -47,8 +48,8 @@ def shorten(text: str, columns: int) -> str:
 def short_path(path: Path | str) -> str:
     """A path as a person would type it: relative to the working directory, or to the home."""
     path = Path(path)
-    for folder, sign in ((Path.cwd(), ""), (Path.home(), "~/")):
-        if path != folder and path.is_relative_to(folder):
+    for folder, sign in ((Path.cwd(), ""), (home(), "~/")):
+        if folder is not None and path != folder and path.is_relative_to(folder):
             return sign + str(path.relative_to(folder))
     return str(path)
 

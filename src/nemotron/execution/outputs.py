@@ -47,20 +47,26 @@ def place_outputs(request: StepRequest, store: Store, key: str) -> dict[str, Pat
 
 
 def foreign_outputs(request: StepRequest, named: dict[str, Path], store: Store, key: str) -> list[Diagnostic]:
-    """Output folders that hold something else than what an attempt at this request left there last."""
-    return [
-        error(
-            "NMT704",
-            f"{folder} holds something else",
-            where=request.config.document.place(at),
-            detail="an output folder must be empty, new, or what the same request left there",
-            fix=f"name another folder ({at}=FOLDER), leave {at} out, or remove that one",
-        )
-        for at, folder in named.items()
-        if folder.exists()
-        and not (folder.is_dir() and not any(folder.iterdir()))
-        and _last_key(store, folder) != key
-    ]
+    """Output folders that cannot be, or hold what was not left there by the last attempt at this request."""
+    problems = []
+    for at, folder in named.items():
+        place = request.config.document.place(at)
+        fix = f"name another folder ({at}=FOLDER), leave {at} out, or remove that one"
+        if (obstacle := _obstacle(folder)) is not None:
+            problems.append(
+                error("NMT704", f"{folder} cannot be: {obstacle} is no folder", where=place, fix=fix)
+            )
+        elif folder.exists() and any(folder.iterdir()) and _last_key(store, folder) != key:
+            detail = "an output folder must be empty, new, or what the same request left there"
+            summary = f"{folder} holds something else"
+            problems.append(error("NMT704", summary, detail=detail, where=place, fix=fix))
+    return problems
+
+
+def _obstacle(folder: Path) -> Path | None:
+    """What is in the place of the folder, or of one above it, and is none: a file, a link to nowhere."""
+    nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    return None if nearest.is_dir() else nearest
 
 
 def _last_key(store: Store, folder: Path) -> str | None:

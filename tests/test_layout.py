@@ -41,6 +41,7 @@ OF_NO_MODULE = {
     "cli/test_installed_wheel.py": "pyproject.toml",
     "libraries/test_locks.py": "locks",
     "test_layout.py": "src",
+    "test_readme.py": "README.md",
     "test_repository.py": ".git",
 }
 

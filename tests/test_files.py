@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import pwd
 from pathlib import Path
 
 import pytest
 
-from nemotron.files import cache_folder, project_root, write_atomic
+from nemotron.files import NoHome, cache_folder, home, project_root, write_atomic
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,20 @@ def test_the_cache_is_where_the_user_says(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert str(cache_folder()) == expected
+
+
+def test_without_a_home_there_is_a_cache_only_where_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(_user: int) -> None:
+        raise KeyError("no such user")
+
+    for name in ("NEMOTRON_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    assert home() is None
+    with pytest.raises(NoHome):
+        cache_folder()
+    monkeypatch.setenv("NEMOTRON_CACHE", "/a")
+    assert str(cache_folder()) == "/a"
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from small import record, sha256, write
 
 from nemotron.artifacts.digest import content_digest
-from nemotron.artifacts.record import as_json, is_complete, read_record, record_path
+from nemotron.artifacts.record import as_json, is_complete, read_record, record_file, record_path
 
 
 @pytest.fixture
@@ -45,6 +45,7 @@ def test_writing_leaves_nothing_else_behind(folder: Path) -> None:
 def test_a_file_is_found_through_the_folder_that_lists_it(folder: Path) -> None:
     record(folder, "packs")
     assert read_record(folder / "a") == read_record(folder)
+    assert record_file(folder / "a") == record_file(folder) == folder / "artifact.json"
     assert read_record(write(folder / "later", "x")) is None
     assert read_record(folder / "sub" / "b") is None
 
@@ -63,6 +64,7 @@ def test_a_torn_or_foreign_file_is_no_record(folder: Path, text: str) -> None:
     write(folder / "artifact.json", text)
     assert read_record(folder) is None
     assert read_record(folder / "a") is None
+    assert record_file(folder / "a") is None
 
 
 def test_what_a_later_version_adds_is_left_aside(folder: Path) -> None:

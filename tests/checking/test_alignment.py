@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from small import SmallCatalog, chat, checkpoint, codes, position, record, stands, the, write
 
-from nemotron.checking.alignment import facts_agree, facts_are_there
+from nemotron.checking.alignment import facts_agree, facts_are_there, types_fit
 from nemotron.diagnostic import Diagnostic, Severity
 
 TRAINER = """
@@ -245,6 +245,42 @@ def test_one_name_on_a_hub_equals_itself(trainer: SmallCatalog, project: Path) -
 def test_the_keys_of_an_output_agree_among_themselves(trainer: SmallCatalog) -> None:
     problem = the(found(trainer, "made.one=1", "made.two=2"), "NMT301")
     assert problem.summary == "the pack size of 'checkpoint_hf' differs: made.one has 1, made.two has 2"
+
+
+TYPES = [
+    ("chat=made", "chat_jsonl", None),
+    ("chat=made", "raw_jsonl", None),
+    ("chat=made", "of-another-catalog", None),
+    ("chat=made", "packs", "give an artifact of type chat_jsonl"),
+    ("base=made", "checkpoint_lora", "convert it first: nemotron steps run convert/merge"),
+    ("base=made", "checkpoint_hf", None),
+]
+
+
+@pytest.mark.parametrize(("argument", "kind", "fix"), TYPES)
+def test_an_artifact_of_another_type_is_an_error(
+    trainer: SmallCatalog, project: Path, argument: str, kind: str, fix: str | None
+) -> None:
+    record(write(project / "made" / "x", "1").parent, kind)
+    found = list(types_fit(trainer.request("train/one", argument)))
+    if fix is None:
+        assert found == []
+        return
+    problem = the(found, "NMT302")
+    port, wanted = ("chat", "chat_jsonl") if argument.startswith("chat") else ("base", "checkpoint_hf")
+    assert (problem.severity, problem.fix) == (Severity.ERROR, fix)
+    assert problem.summary == f"made is {kind}, and '{port}' takes {wanted}"
+    assert problem.where is not None
+    assert problem.where.argument == argument
+    assert [r.place.file for r in problem.related] == [str(project / "made" / "artifact.json")]
+
+
+def test_a_file_of_an_artifact_is_known_by_the_record_of_the_whole(
+    trainer: SmallCatalog, project: Path
+) -> None:
+    packs(project / "packs", pack_size=64)
+    problem = the(found(trainer, "data=packs/part.parquet", "pack_size=32"), "NMT301")
+    assert [r.place.file for r in problem.related] == [str(project / "packs" / "artifact.json")]
 
 
 def test_a_digest_is_shown_short(trainer: SmallCatalog, project: Path) -> None:

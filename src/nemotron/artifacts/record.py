@@ -109,11 +109,18 @@ def read_record(artifact: Path) -> Artifact | None:
 
     None if there is none; a torn or foreign file is no record.
     """
-    own = _read(record_path(artifact))
-    if own is not None or not artifact.is_file():
+    file = record_file(artifact)
+    return _read(file) if file is not None else None
+
+
+def record_file(artifact: Path) -> Path | None:
+    """The file that `read_record` reads."""
+    own = record_path(artifact)
+    if _read(own) is not None:
         return own
-    around = _read(artifact.parent / RECORD_NAME)
-    listed = around is not None and any(entry.path == artifact.name for entry in around.files)
+    around = artifact.parent / RECORD_NAME
+    record = _read(around) if artifact.is_file() else None
+    listed = record is not None and any(entry.path == artifact.name for entry in record.files)
     return around if listed else None
 
 

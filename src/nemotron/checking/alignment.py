@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from nemotron.artifacts.facts import fact_from_value, is_unknown
-from nemotron.artifacts.record import FactValue, record_path
+from nemotron.artifacts.record import FactValue, record_file
 from nemotron.catalog.manifest import FactRule
 from nemotron.config.tree import MISSING
 from nemotron.diagnostic import Diagnostic, Place, Related, error, note
@@ -43,6 +43,29 @@ def facts_agree(request: StepRequest) -> Iterator[Diagnostic]:
     for port in request.step.manifest.produces:
         for name, rule in port.facts.items():
             yield from _compare(port.name, name, list(_of_keys(request, name, rule)))
+
+
+def types_fit(request: StepRequest) -> Iterator[Diagnostic]:
+    """What a step made goes only where its type is taken, or where the user takes it for a special case."""
+    types = request.types
+    for bound in request.inputs:
+        wanted = bound.port.type
+        for source in bound.sources:
+            made = source.record()
+            if made is None or source.path is None or not {made.type, wanted} <= set(types.types):
+                continue
+            if types.accepts(wanted, made.type) or types.accepts(made.type, wanted):
+                continue
+            converter = types[made.type].convert_to.get(wanted)
+            yield error(
+                "NMT302",
+                f"{source.value} is {made.type}, and '{bound.port.name}' takes {wanted}",
+                where=request.config.document.place(source.key),
+                related=(Related(Place(str(record_file(source.path)), 1, 1), "its record"),),
+                fix=f"convert it first: nemotron steps run {converter}"
+                if converter
+                else f"give an artifact of type {wanted}",
+            )
 
 
 def facts_are_there(request: StepRequest) -> Iterator[Diagnostic]:
@@ -115,8 +138,9 @@ def _artifacts(bound: BoundInput, name: str) -> Iterator[Statement]:
     for source in bound.sources:
         value = bound.fact_of(source, name)
         if value is not None:
-            place = Place(str(record_path(source.path)), 1, 1) if source.path and source.record() else None
-            yield Statement(value, source.value, place or (Place(str(source.path)) if source.path else None))
+            file = record_file(source.path) if source.path else None
+            place = Place(str(file), 1, 1) if file else Place(str(source.path)) if source.path else None
+            yield Statement(value, source.value, place)
 
 
 def _constant(request: StepRequest, bound: BoundInput, rule: FactRule) -> Iterator[Statement]:

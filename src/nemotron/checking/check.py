@@ -18,6 +18,7 @@ RULES: tuple[Rule, ...] = (
     input_rules.paths_exist,
     input_rules.records_are_usable,
     input_rules.checkpoints_parse,
+    alignment.types_fit,
     alignment.facts_agree,
     alignment.facts_are_there,
     safety.inlined_secrets,

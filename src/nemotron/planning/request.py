@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,11 @@ class Source:
         return read_record(self.path) if self.exists and self.path else None
 
     def facts(self) -> dict[str, FactValue]:
+        """What is known of it; read once, as the digest of a large tokenizer takes half a second."""
+        return self._facts
+
+    @cached_property
+    def _facts(self) -> dict[str, FactValue]:
         return facts_on_disk(self.path) if self.exists and self.path else {}
 
     def digest(self) -> str:

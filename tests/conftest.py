@@ -60,6 +60,7 @@ def quickstart() -> QuickStart:
     return make_quickstart()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two workers: what reads the quick start stays on one, everything else goes by file."""
     for item in items:

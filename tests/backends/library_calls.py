@@ -27,13 +27,10 @@ def job(backend: str, folder: str, config: dict[str, Any], constants: dict[str, 
     return {"outputs": [{"port": o.port, "path": str(o.path), "facts": o.facts} for o in outputs]}
 
 
-def read_binidx(prefix: str, reader: str) -> Any:
-    """The documents of a shard, read with AutoModel's or with megatron-core's own class."""
-    modules = {
-        "automodel": "nemo_automodel.components.datasets.llm.megatron.indexed_dataset",
-        "megatron": "megatron.core.datasets.indexed_dataset",
-    }
-    dataset = importlib.import_module(modules[reader]).IndexedDataset(prefix)
+def read_binidx(prefix: str) -> Any:
+    """The documents of a shard, read with AutoModel's own class."""
+    module = "nemo_automodel.components.datasets.llm.megatron.indexed_dataset"
+    dataset = importlib.import_module(module).IndexedDataset(prefix)
     return {
         "documents": [dataset[number].tolist() for number in range(len(dataset))],
         "document_indices": [int(index) for index in dataset.document_indices],

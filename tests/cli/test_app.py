@@ -91,7 +91,8 @@ def break_catalog(tmp_path: Path) -> Break:
             "catalog.default_catalog = default_catalog\n",
             encoding="utf-8",
         )
-        return {"PYTHONPATH": str(folder), "NEMOTRON_CACHE": str(tmp_path / "cache")}
+        python_path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+        return {"PYTHONPATH": python_path, "NEMOTRON_CACHE": str(tmp_path / "cache")}
 
     return broken
 

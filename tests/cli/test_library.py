@@ -12,6 +12,7 @@ from catalogs.helpers import Nemotron
 @pytest.fixture
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NEMOTRON_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("NEMOTRON_AUTOMODEL_PYTHON", raising=False)
     return tmp_path / "cache"
 
 

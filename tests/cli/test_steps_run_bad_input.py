@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from catalogs.helpers import Nemotron, tree_of
 COUNT = ("test/word_count", "data=chat.jsonl")
 SFT = ("sft/automodel", "--gpus", "0", "dataset.path_or_dataset_id=chat.jsonl")
 TEMPLATE = "{% for m in messages %}{{ m.content }}{% endfor %}"
+INSTALLED = {"NEMOTRON_AUTOMODEL_PYTHON": sys.executable}  # nothing of the library is looked at
 TOKEN = "hf_" + "a1B2" * 8
 
 
@@ -70,6 +72,7 @@ CASES = {
         ["NMT204"],
         ["did you mean 'optimizer'?"],
         files=model(),
+        env=INSTALLED,
     ),
     "a value of the wrong type": Case((*COUNT, "minimum=three"), ["NMT220"], ["whole number", '"three"']),
     "a value that is no choice": Case((*COUNT, "unit=leters"), ["NMT223"], ["did you mean 'letters'?"]),
@@ -134,6 +137,7 @@ CASES = {
         ["NMT304"],
         ["model has no chat template", "dataset.chat_template=…"],
         files=model(template=None),
+        env=INSTALLED,
     ),
     "a checkpoint in pickle format": Case(
         (*COUNT, "base=model"),
@@ -160,7 +164,7 @@ CASES = {
         ["fix: nemotron library install automodel"],
         exit_code=3,
         files=model(),
-        env={"NEMOTRON_CACHE": "empty"},
+        env={"NEMOTRON_CACHE": "empty", "NEMOTRON_AUTOMODEL_PYTHON": ""},
     ),
     "a secret that is not set": Case(
         ("test/sign", "data=chat.jsonl"), ["NMT610", "NMT610"], ["export SIGNING_TOKEN=…"], exit_code=3

@@ -32,12 +32,12 @@ def why_no_mounts() -> str:
 
 @pytest.fixture
 def script(project: Path) -> Script:
-    """Run lines of bash where mounting is allowed: `small FOLDER SIZE` mounts a file system of that size."""
+    """Run lines of bash where mounting is allowed: `small FOLDER OPTIONS` mounts a file system in memory."""
     if reason := why_no_mounts():
         pytest.skip(f"the kernel refuses mount namespaces: {reason}")
 
     def run(lines: str) -> subprocess.CompletedProcess[str]:
-        head = 'small() { mkdir -p "$1" && mount -t tmpfs -o size="$2" small "$1"; }\n'
+        head = 'small() { mkdir -p "$1" && mount -t tmpfs -o "$2" small "$1"; }\n'
         return subprocess.run(
             ["unshare", "--map-root-user", "--mount", "bash", "-c", head + lines],
             env={**os.environ, "NO_COLOR": "1"},
@@ -52,7 +52,7 @@ def script(project: Path) -> Script:
 def test_an_output_that_fills_the_disk_fails_with_the_way_out(
     script: Script, fake_steps: Path, project: Path
 ) -> None:
-    ended = script(f"small out 128k; {NEMOTRON} test/breaks how=fills_the_disk output=out/weights")
+    ended = script(f"small out size=128k; {NEMOTRON} test/breaks how=fills_the_disk output=out/weights")
     assert ended.returncode == 1
     assert "error[NMT801]" in ended.stderr
     assert "No space left on device" in ended.stderr
@@ -66,7 +66,7 @@ def test_a_store_that_is_full_is_told_of_at_every_moment(script: Script, chat: P
     run = f"{NEMOTRON} test/word_count data=chat.jsonl --json"
     sizes = ("8k", "12k", "16k", "28k", "36k", "40k")
     ended = script(
-        f"for size in {' '.join(sizes)}; do small .nemotron $size; {run}; umount .nemotron; echo ---; done"
+        f"for size in {' '.join(sizes)}; do small .nemotron size=$size; {run}; umount .nemotron; echo ---; done"
     )
     told = [json.loads(document) for document in ended.stdout.split("---")[:-1]]
     assert [one["exit_code"] for one in told] == [3] * len(sizes), ended.stderr
@@ -77,8 +77,8 @@ def test_a_store_that_is_full_is_told_of_at_every_moment(script: Script, chat: P
 def test_once_there_is_space_the_same_command_goes_on(script: Script, chat: Path, project: Path) -> None:
     run = f"{NEMOTRON} test/word_count data=chat.jsonl output=out"
     ended = script(
-        f"small .nemotron 28k; {run} 2>&1; echo EXIT $?; "
-        f"mount -o remount,size=1m .nemotron; {run} 2>&1; echo EXIT $?; {run} 2>&1; echo EXIT $?"
+        "small .nemotron size=1m; head -c 996k /dev/zero > .nemotron/ballast; "
+        f"{run} 2>&1; echo EXIT $?; rm .nemotron/ballast; {run} 2>&1; echo EXIT $?; {run} 2>&1; echo EXIT $?"
     )
     first, second, third = ended.stdout.split("EXIT ")[:3]
     assert "NMT640" in first
@@ -91,17 +91,13 @@ def test_once_there_is_space_the_same_command_goes_on(script: Script, chat: Path
 
 
 def test_a_store_that_may_not_be_written_is_told_of(script: Script, chat: Path, project: Path) -> None:
-    ended = script(
-        f"small .nemotron 1m; mount -o remount,ro .nemotron; {NEMOTRON} test/word_count data=chat.jsonl"
-    )
+    ended = script(f"small .nemotron ro; {NEMOTRON} test/word_count data=chat.jsonl")
     assert ended.returncode == 3
     assert "blocked[NMT641]" in ended.stderr
     assert f"{project}/.nemotron" in ended.stderr
 
 
 def test_an_output_that_may_not_be_written_is_told_of(script: Script, chat: Path, project: Path) -> None:
-    ended = script(
-        f"small out 1m; mount -o remount,ro out; {NEMOTRON} test/word_count data=chat.jsonl output=out/here"
-    )
+    ended = script(f"small out ro; {NEMOTRON} test/word_count data=chat.jsonl output=out/here")
     assert ended.returncode == 3
     assert f"{project}/out/here" in ended.stderr

@@ -148,8 +148,15 @@ def test_interrupted_ends_uv_and_cleans_up(tiny):
     assert process.returncode != 0
     assert tiny.hidden() == []
     assert find("tiny") is None
-    with pytest.raises(ProcessLookupError):  # the whole process group: uv too
-        os.killpg(process.pid, 0)
+    wait_until(lambda: not group_lives(process.pid))  # the whole process group: uv too
+
+
+def group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _without_marker(folder: Path) -> None:

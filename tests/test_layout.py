@@ -39,6 +39,7 @@ HEAVY = {"torch", "transformers", "networkx", "omegaconf", "pyarrow"}
 # Tests of files that are no module: the shipped locks.
 OF_NO_MODULE = {
     "cli/test_installed_wheel.py": "pyproject.toml",
+    "examples/test_quickstart_data.py": "examples/quickstart",
     "libraries/test_locks.py": "locks",
     "test_layout.py": "src",
     "test_readme.py": "README.md",

@@ -66,7 +66,8 @@ def test_a_store_that_is_full_is_told_of_at_every_moment(script: Script, chat: P
     run = f"{NEMOTRON} test/word_count data=chat.jsonl --json"
     sizes = ("8k", "12k", "16k", "28k", "36k", "40k")
     ended = script(
-        f"for size in {' '.join(sizes)}; do small .nemotron size=$size; {run}; umount .nemotron; echo ---; done"
+        f"for size in {' '.join(sizes)}; do "
+        f"small .nemotron size=$size; {run}; umount .nemotron; echo ---; done"
     )
     told = [json.loads(document) for document in ended.stdout.split("---")[:-1]]
     assert [one["exit_code"] for one in told] == [3] * len(sizes), ended.stderr

@@ -60,11 +60,6 @@ def quickstart() -> QuickStart:
     return make_quickstart()
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two workers: what reads the quick start stays on one, everything else goes by file."""
-    for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        group = "quickstart" if "quickstart" in fixtures else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: "quickstart" not in getattr(item, "fixturenames", ()))
+    """The longest first: two workers take whole files, and the quick start is one."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)

@@ -13,6 +13,8 @@ import pytest
 import yaml
 from catalogs.helpers import Nemotron, attempts, start_nemotron, tree_of, wait_for, write_chat
 
+from nemotron.cli.output import short_path
+
 COUNT = ("steps", "run", "test/word_count", "data=chat.jsonl")
 
 
@@ -30,7 +32,7 @@ def test_a_run_shows_its_plan_the_log_progress_and_what_it_made(
     config = fake_steps / "test" / "word_count" / "config" / "default.yaml"
     assert shown[:5] == [
         "test/word_count on the CPU",
-        f"  config   {config}",
+        f"  config   {short_path(config)}",
         "  library  nemotron's own Python",
         "  input    training_jsonl: chat.jsonl",
         "  output   out",

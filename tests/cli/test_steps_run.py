@@ -37,7 +37,8 @@ def test_a_run_shows_its_plan_the_log_progress_and_what_it_made(
         "  input    training_jsonl: chat.jsonl",
         "  output   out",
     ]
-    assert shown[5].startswith(f"  command  {sys.executable} {fake_steps}/test/word_count/step.py --config ")
+    program = short_path(fake_steps / "test" / "word_count" / "step.py")
+    assert shown[5].startswith(f"  command  {short_path(sys.executable)} {program} --config ")
     assert shown[6] == f"  log      {attempts(project)[0].relative_to(project)}/log"
     assert set(shown[7:]) == {"counted 3 records", "record 3/3 · loss 0.3333 · 1,234 tokens/s"} | set(
         shown[7:-1]

@@ -1,4 +1,4 @@
-"""Every command in README is run, in the repository, after one quick start."""
+"""Every command in README is run, after one quick start: its transcripts in an empty folder."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from quick import REPOSITORY
+from quick import REPOSITORY, QuickStart
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 # Run by the fixture, and by whoever runs these tests.
@@ -26,6 +27,28 @@ def commands() -> Iterator[str]:
             command = line.split("   #")[0].strip()
             if command and command not in RUN_ELSEWHERE:
                 yield command
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """A command of README with what it printed there."""
+
+    command: str
+    printed: str
+
+    @property
+    def exit_code(self) -> int:
+        return 2 if self.errors else 0
+
+    @property
+    def errors(self) -> list[str]:
+        return re.findall(r"^error\[.*$", self.printed, re.MULTILINE)
+
+
+def transcripts() -> Iterator[Transcript]:
+    for block in re.findall(r"```\n(\$ .*?)```", README, re.DOTALL):
+        for command in re.findall(r"^\$ (uv .*)$", block, re.MULTILINE):
+            yield Transcript(command.replace("~/nemotron", str(REPOSITORY)), block)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -51,6 +74,23 @@ def test_the_command_works(command: str) -> None:
         timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("shown", list(transcripts()), ids=lambda shown: f"exit {shown.exit_code}")
+def test_the_transcript_is_what_happens(shown: Transcript, quickstart: QuickStart, tmp_path: Path) -> None:
+    (tmp_path / ".nemotron").mkdir()
+    done = subprocess.run(
+        shlex.split(shown.command),
+        cwd=tmp_path,
+        env={**os.environ, "COLUMNS": "100", "NEMOTRON_QUICKSTART": str(quickstart.output)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    printed = done.stdout + done.stderr
+    assert done.returncode == shown.exit_code, printed
+    assert [line for line in shown.errors if line not in printed] == []
+    assert ("step 30/30" in printed) == ("step 30/30" in shown.printed), printed
 
 
 @pytest.mark.parametrize("file", ["README.md", "examples/quickstart/README.md", "benchmarks/README.md"])

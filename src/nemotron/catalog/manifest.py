@@ -112,16 +112,31 @@ class Parameter(Table):
 
 
 class Parallelism(Table):
-    """Which config keys hold the parallel layout of a trainer, so that one rule set checks every trainer."""
+    """Which config keys hold the parallel layout of a trainer, so that one rule set checks every trainer.
+
+    `model` names the model whose shape the layout must fit: a name on a hub or a local folder. `packed` is set
+    where the data are packs. `fine_tuning` is a constant: the loss is of a part of the tokens.
+    """
 
     rules: Literal["megatron_core", "fsdp2"]
+    fine_tuning: bool = False
+    model: str | None = None
+    data: str | None = None
+    data_replicate: str | None = None
     tensor: str | None = None
     pipeline: str | None = None
     context: str | None = None
     expert: str | None = None
     expert_tensor: str | None = None
     virtual_pipeline: str | None = None
+    pipeline_micro_batch: str | None = None
+    first_stage_layers: str | None = None
+    last_stage_layers: str | None = None
+    pipeline_layout: str | None = None
     sequence_parallel: str | None = None
+    per_token_loss: str | None = None
+    average_in_collective: str | None = None
+    packed: str | None = None
     micro_batch: str | None = None
     global_batch: str | None = None
     seq_length: str | None = None
@@ -190,6 +205,19 @@ class StepTable(Table):
     resumable: bool = False
 
 
+class Upstream(Table):
+    """The library's own program that does what the step does: what a prepared host runs where we have none.
+
+    In `argv`, `{config}` is the resolved config's file, `{gpus}`, `{nodes}` and `{gpus_per_node}` are counts,
+    and `{KEY}` is the value of a config key. The entries of the table `flags` follow as `--name value`, in the
+    style that `flag_style` names; null ones are left out, and a true boolean is a flag without a value.
+    """
+
+    argv: tuple[str, ...]
+    flags: str | None = None
+    flag_style: Literal["hyphen", "underscore"] = "underscore"
+
+
 class Reference(Table):
     """Upstream documentation."""
 
@@ -209,6 +237,7 @@ class Manifest(Table):
     prefer: tuple[Prefer, ...] = ()
     strategies: tuple[Strategy, ...] = ()
     errors: tuple[KnownError, ...] = ()
+    upstream: Upstream | None = None
     reference: Reference = Reference()
 
     @model_validator(mode="after")

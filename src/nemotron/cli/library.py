@@ -66,6 +66,8 @@ def install_command(
 
 def _state(entry: Entry) -> str:
     """One line for people: what is there, or the command that puts it there."""
+    if entry.environment is None and entry.library.elsewhere:
+        return f"comes with {entry.library.elsewhere}; {entry.library.variable} names its Python"
     if entry.environment is None:
         return f"{entry.state}: nemotron library install {entry.library.name}"
     found = entry.environment
@@ -80,7 +82,8 @@ def _as_dict(entry: Entry) -> dict[str, Any]:
         "lock": entry.library.lock_digest,
         "state": str(entry.state),
         "installed": entry.environment is not None,
-        "folder": str(entry.folder),
+        "elsewhere": str(entry.library.elsewhere) if entry.library.elsewhere else None,
+        "folder": str(entry.folder) if entry.folder else None,
         "left_over": [str(folder) for folder in entry.left_over],
     }
     if (found := entry.environment) is not None:

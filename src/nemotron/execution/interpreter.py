@@ -29,6 +29,9 @@ def interpreter_of(step: Step) -> Interpreter:
     found = environment.find(name)
     if found is None:
         library = spec.load(name)
+        if library.elsewhere:
+            described = f"{name} (comes with {library.elsewhere})"
+            return Interpreter(Path("python"), library.lock_digest, description=described, installed=False)
         python = environment.python_of(environment.folder_of(library))
         return Interpreter(
             python, library.lock_digest, description=f"{name} (not installed)", installed=False

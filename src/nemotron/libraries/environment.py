@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nemotron.diagnostic import Failure, blocked
+from nemotron.diagnostic import Diagnostic, Failure, blocked
 from nemotron.files import cache_folder
 from nemotron.libraries.spec import Library, load
 
@@ -65,16 +65,21 @@ def find(name: str) -> Environment | None:
 
 def current(library: Library) -> Environment | None:
     """What `find` finds, for a library that is loaded already."""
-    return outside(library) or read(folder_of(library), library)
+    if (found := outside(library)) is not None or library.elsewhere:
+        return found
+    return read(folder_of(library), library)
 
 
 def require(name: str, *, gpus: bool = False) -> Environment:
-    """The environment of a library; Failure NMT601, blocked, when there is none.
+    """The environment of a library; Failure NMT601 or NMT611, blocked, when there is none.
 
     With `gpus`, one whose torch cannot use a GPU does not count.
     """
-    environment = find(name)
+    library = load(name)
+    environment = current(library)
     command = f"nemotron library install {name}"
+    if environment is None and library.elsewhere:
+        raise Failure(comes_from_elsewhere(library))
     if environment is None:
         raise Failure(blocked("NMT601", f"the library '{name}' is not installed", fix=command))
     if gpus and environment.cuda is None:
@@ -86,6 +91,18 @@ def require(name: str, *, gpus: bool = False) -> Environment:
             )
         )
     return environment
+
+
+def comes_from_elsewhere(library: Library) -> Diagnostic:
+    """NMT611, blocked: where a library that cannot be installed here comes from."""
+    source = library.elsewhere
+    assert source is not None
+    return blocked(
+        "NMT611",
+        f"the library '{library.name}' is not installed by nemotron: {source.why}",
+        detail=f"it comes with {source}",
+        fix=f"on a host that has it: export {library.variable}=python",
+    )
 
 
 def root() -> Path:
@@ -131,7 +148,7 @@ def left_over(library: Library) -> list[Path]:
 
 def outside(library: Library) -> Environment | None:
     """The Python that `NEMOTRON_<LIBRARY>_PYTHON` names, if any; Failure NMT609 when it is not there."""
-    variable = f"NEMOTRON_{library.name.upper().replace('-', '_')}_PYTHON"
+    variable = library.variable
     named = os.environ.get(variable)
     if not named:
         return None

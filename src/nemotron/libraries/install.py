@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from nemotron.diagnostic import Failure
 from nemotron.files import write_atomic
 from nemotron.libraries import failures, probe, torch_build, uv
 from nemotron.libraries.commands import CommandFailed, Commands, Report
@@ -24,6 +25,7 @@ from nemotron.libraries.environment import (
     MARKER,
     MARKER_VERSION,
     Environment,
+    comes_from_elsewhere,
     folder_of,
     outside,
     python_of,
@@ -46,12 +48,14 @@ def install(
     `torch` is `cpu`, `cuda`, or `auto` for the build that fits this machine. An environment whose torch
     cannot use the GPU is replaced; one with CUDA serves a machine without a GPU too. `report` is told,
     line by line, what happens. A library that comes with the machine is left alone. Failure NMT602 to
-    NMT609.
+    NMT609, NMT611.
     """
     library = load(name)
     if given := outside(library):
         report(f"{name} comes with this machine: {given.python}")
         return given
+    if library.elsewhere:
+        raise Failure(comes_from_elsewhere(library))
     folder = folder_of(library)
     log = root() / f"{folder.name}.log"
     try:
@@ -126,7 +130,7 @@ def _base_python(library: Library) -> str:
 
 
 def _torch_line(library: Library, build: TorchBuild) -> str:
-    sizes = library.description.torch.download_mb
+    sizes = library.torch.download_mb
     megabytes = sizes.cuda if build.brings_cuda else sizes.cpu
     return f"torch {build.version}: {build.why} (about {megabytes:,} MB)"
 

@@ -16,6 +16,7 @@ class State(StrEnum):
     INSTALLED = "installed"
     MISSING = "not installed"
     BROKEN = "broken"
+    ELSEWHERE = "elsewhere"
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Entry:
 
     library: Library
     state: State
-    folder: Path
+    folder: Path | None
     environment: Environment | None
     left_over: list[Path]
 
@@ -36,6 +37,9 @@ def inventory() -> list[Entry]:
 
 def _entry(library: Library) -> Entry:
     environment = current(library)
+    if library.elsewhere:
+        state = State.INSTALLED if environment else State.ELSEWHERE
+        return Entry(library, state, environment.folder if environment else None, environment, [])
     folder = environment.folder if environment else folder_of(library)
     state = State.INSTALLED if environment else State.BROKEN if folder.exists() else State.MISSING
     return Entry(library, state, folder, environment, left_over(library))

@@ -11,8 +11,9 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from nemotron.catalog.toml_model import read_toml
 from nemotron.diagnostic import Failure, Place, Related, error
@@ -46,25 +47,67 @@ class TorchTable(_Table):
     download_mb: Megabytes
 
 
+class ElsewhereTable(_Table):
+    """A library that is not installed here: the container image or the packages that have it, and why."""
+
+    image: str | None = None
+    packages: list[str] = []
+    why: str
+
+    def __str__(self) -> str:
+        packages = " ".join(self.packages)
+        forms = (
+            f"the container image {self.image}" if self.image else "",
+            packages and f"a Python with {packages}",
+        )
+        return " or ".join(filter(None, forms))
+
+
 class Description(_Table):
-    """A library's `.toml`."""
+    """A library's `.toml`: with a lock, or with where the library comes from instead."""
 
     summary: str
     license: str
-    pythons: list[str] = Field(min_length=1)
-    imports: list[str] = Field(min_length=1)
-    lock: LockTable
-    torch: TorchTable
+    pythons: list[str] = []
+    imports: list[str] = []
+    lock: LockTable | None = None
+    torch: TorchTable | None = None
+    elsewhere: ElsewhereTable | None = None
+
+    @model_validator(mode="after")
+    def _has_a_source(self) -> Self:
+        if self.elsewhere is not None:
+            if self.lock or self.torch:
+                raise ValueError("a library has [lock] and [torch], or [elsewhere], not both")
+        elif not (self.lock and self.torch and self.pythons and self.imports):
+            raise ValueError("pythons, imports, [lock] and [torch] are needed, or [elsewhere]")
+        return self
 
 
 @dataclass(frozen=True)
 class Library:
-    """A library as its files describe it."""
+    """A library as its files describe it. One that comes from elsewhere has no lock."""
 
     name: str
     description: Description
     lock: Path
     lock_digest: str
+
+    @property
+    def torch(self) -> TorchTable:
+        """Which torch it runs on; only a library with a lock has one."""
+        assert self.description.torch is not None, f"{self.name} comes from elsewhere"
+        return self.description.torch
+
+    @property
+    def elsewhere(self) -> ElsewhereTable | None:
+        """Where the library comes from, when it is not installed here."""
+        return self.description.elsewhere
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that names a Python which has the library."""
+        return f"NEMOTRON_{self.name.upper().replace('-', '_')}_PYTHON"
 
     @property
     def python(self) -> str:
@@ -86,6 +129,9 @@ def load(name: str) -> Library:
         raise Failure(error("NMT607", f"there is no library '{name}'", fix=hint))
     description = read_toml(known[name], Description)
     lock = known[name].with_suffix(".txt")
+    if description.elsewhere is not None:
+        return Library(name, description, lock, f"elsewhere:{description.elsewhere}")
+    assert description.torch is not None
     if not lock.is_file():
         raise Failure(
             error(

@@ -112,7 +112,7 @@ def choose(
     commands: Commands, uv: Path, library: Library, python: Path, wanted: Wanted, find_links: Sequence[str]
 ) -> TorchBuild:
     """The first candidate that can be had for `python`; NoTorch when there is none."""
-    version, driver = library.description.torch.version, nvidia_gpu()
+    version, driver = library.torch.version, nvidia_gpu()
     cuda = wants_cuda(wanted, driver=driver)
     last = CommandFailed([str(uv)], 1, "")
     for candidate in candidates(version, cuda=cuda, driver=driver, find_links=find_links):

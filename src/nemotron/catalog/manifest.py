@@ -114,8 +114,8 @@ class Parameter(Table):
 class Parallelism(Table):
     """Which config keys hold the parallel layout of a trainer, so that one rule set checks every trainer.
 
-    `model` names the model whose shape the layout must fit: a name on a hub or a local folder. `packed` is set
-    where the data are packs. `fine_tuning` is a constant: the loss is of a part of the tokens.
+    `model` names the model whose shape the layout must fit: a name on a hub or a local folder. `packed` is
+    set where the data are packs. `fine_tuning` is a constant: the loss is of a part of the tokens.
     """
 
     rules: Literal["megatron_core", "fsdp2"]
@@ -209,8 +209,8 @@ class Upstream(Table):
     """The library's own program that does what the step does: what a prepared host runs where we have none.
 
     In `argv`, `{config}` is the resolved config's file, `{gpus}`, `{nodes}` and `{gpus_per_node}` are counts,
-    and `{KEY}` is the value of a config key. The entries of the table `flags` follow as `--name value`, in the
-    style that `flag_style` names; null ones are left out, and a true boolean is a flag without a value.
+    and `{KEY}` is the value of a config key. The entries of the table `flags` follow as `--name value`, in
+    the style that `flag_style` names; null ones are left out, and a true boolean is a flag without a value.
     """
 
     argv: tuple[str, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from nemotron.checking import alignment, config_rules, input_rules, safety, surroundings
+from nemotron.checking import alignment, config_rules, input_rules, parallelism, safety, surroundings
 from nemotron.diagnostic import Diagnostic
 from nemotron.planning.request import StepRequest
 
@@ -21,6 +21,11 @@ RULES: tuple[Rule, ...] = (
     alignment.types_fit,
     alignment.facts_agree,
     alignment.facts_are_there,
+    parallelism.sizes_are_sizes,
+    parallelism.layout_is_legal,
+    parallelism.model_shape_is_known,
+    parallelism.gpus_are_spread_evenly,
+    parallelism.packs_fit_the_layout,
     safety.inlined_secrets,
     safety.pickle_checkpoints,
     safety.outputs_over_inputs,

@@ -29,6 +29,7 @@ RULES: tuple[Rule, ...] = (
     safety.inlined_secrets,
     safety.pickle_checkpoints,
     safety.outputs_over_inputs,
+    surroundings.program_is_there,
     surroundings.library_is_installed,
     surroundings.gpus_are_there,
 )

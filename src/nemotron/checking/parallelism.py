@@ -1,4 +1,4 @@
-"""Does the parallel layout fit the GPUs, the model, the batch and the data? One rule set for each kind of trainer.
+"""Does the parallel layout fit the GPUs, the model, the batch and the data?
 
 Reads a model's config.json and the records of packed data. The rules are in `nemotron.hardware`.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from nemotron.artifacts.record import record_file
@@ -17,7 +18,7 @@ from nemotron.hardware.layout import Layout
 from nemotron.hardware.layout_rules import Violation, violations
 from nemotron.hardware.legal_layouts import differences, nearest_legal, nearest_worlds
 from nemotron.hardware.shapes import ModelShape
-from nemotron.planning.parallel import FLAGS, SIZES, is_size, keys_of, layout_of, model_of, shape_for
+from nemotron.planning.parallel import FLAGS, is_size, keys_of, layout_of, model_of, shape_for
 from nemotron.planning.request import StepRequest
 
 _SKIPPED = "heads, layers, widths, experts and vocabulary"
@@ -126,7 +127,9 @@ def packs_fit_the_layout(request: StepRequest) -> Iterator[Diagnostic]:
 def _proposals(parallelism: Parallelism, layout: Layout, shape: ModelShape, keys: dict[str, str]) -> str:
     """The nearest legal layouts as arguments of the command line, the nearest first."""
     legal = nearest_legal(parallelism.rules, layout, shape, keys.keys())
-    offers = [" ".join(f"{keys[name]}={_word(new)}" for name, _, new in differences(layout, each)) for each in legal]
+    offers = [
+        " ".join(f"{keys[name]}={_word(new)}" for name, _, new in differences(layout, each)) for each in legal
+    ]
     offers += [
         f"--gpus {world}"
         for world in nearest_worlds(layout)
@@ -138,13 +141,17 @@ def _proposals(parallelism: Parallelism, layout: Layout, shape: ModelShape, keys
 
 
 def _on(layout: Layout, world: int) -> Layout:
-    from dataclasses import replace
-
     return replace(layout, world=world)
 
 
 def _word(value: Any) -> str:
     return json.dumps(value)
+
+
+def _matters(request: StepRequest, key: str, *, first: bool) -> bool:
+    """Whether a key is worth showing: the one at fault, and the others where they set a size."""
+    document = request.config.document
+    return document.has(key) and (first or document.get(key) not in (None, 1))
 
 
 def _where(request: StepRequest, violation: Violation, keys: dict[str, str]) -> Place | None:
@@ -161,7 +168,9 @@ def _places(request: StepRequest, violation: Violation, keys: dict[str, str]) ->
     found: dict[str, Place] = {}
     for name in violation.fields:
         key = "run.gpus" if name == "world" else keys.get(name)
-        if key is None or not (key == "run.gpus" or request.config.document.has(key)):
+        if key is None or (
+            key != "run.gpus" and not _matters(request, key, first=name == violation.fields[0])
+        ):
             continue
         place = request.config.document.place(key)
         if place is not None:

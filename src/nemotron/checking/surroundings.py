@@ -1,13 +1,30 @@
-"""Is everything there that the run needs: the library, the GPUs? Asks the machine."""
+"""Is everything there that the run needs: the program, the library, the GPUs? Asks the machine."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from nemotron.diagnostic import Diagnostic, Failure, blocked
 from nemotron.hardware import probe
+from nemotron.libraries import spec
 from nemotron.libraries.environment import require
+from nemotron.planning.prepared_host import upstream_command, with_its_python
 from nemotron.planning.request import StepRequest
+
+
+def program_is_there(request: StepRequest) -> Iterator[Diagnostic]:
+    """The step has a program of ours; where it has none, the library's own does it on a prepared host."""
+    if request.step.program.is_file():
+        return
+    name = request.step.manifest.step.library
+    source = spec.load(name).elsewhere if name else None
+    command = upstream_command(request, request.config.run.container_image or (source and source.image))
+    yield blocked(
+        "NMT612",
+        f"this release has no program for {request.step.id}: it can be planned and checked, not run",
+        fix=f"on a prepared host, with the library's own program: {command}" if command else "",
+    )
 
 
 def library_is_installed(request: StepRequest) -> Iterator[Diagnostic]:
@@ -18,7 +35,10 @@ def library_is_installed(request: StepRequest) -> Iterator[Diagnostic]:
     try:
         require(name, gpus=request.gpus > 0 and bool(probe.gpus()))
     except Failure as failure:
-        yield from failure.diagnostics
+        for found in failure.diagnostics:
+            is_elsewhere = found.code == "NMT611"
+            command = with_its_python(request, spec.load(name)) if is_elsewhere else ""
+            yield replace(found, fix=f"on a host that has it: {command}") if is_elsewhere else found
 
 
 def gpus_are_there(request: StepRequest) -> Iterator[Diagnostic]:

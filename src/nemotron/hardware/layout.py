@@ -52,7 +52,7 @@ class Layout:
 
     @property
     def micro_batches(self) -> int | None:
-        """Micro batches that one replica computes for one step; None where a part is not known or not whole."""
+        """Micro batches of one replica in one step; None where a part is not known or not whole."""
         if self.data_parallel is None or self.micro_batch is None or self.global_batch is None:
             return None
         one_pass = self.micro_batch * self.data_parallel

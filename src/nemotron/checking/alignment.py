@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from nemotron.artifacts.facts import fact_from_value, is_unknown
+from nemotron.artifacts.facts import is_unknown
 from nemotron.artifacts.record import FactValue, record_file
 from nemotron.catalog.manifest import FactRule
 from nemotron.config.tree import MISSING
 from nemotron.diagnostic import Diagnostic, Place, Related, error, note
+from nemotron.planning.promises import stated_by_keys
 from nemotron.planning.request import BoundInput, StepRequest
 
 
@@ -51,8 +51,8 @@ def types_fit(request: StepRequest) -> Iterator[Diagnostic]:
     for bound in request.inputs:
         wanted = bound.port.type
         for source in bound.sources:
-            made = source.record()
-            if made is None or source.path is None or not {made.type, wanted} <= set(types.types):
+            made = source.promise or source.record()
+            if made is None or not {made.type, wanted} <= set(types.types):
                 continue
             if types.accepts(wanted, made.type) or types.accepts(made.type, wanted):
                 continue
@@ -61,7 +61,9 @@ def types_fit(request: StepRequest) -> Iterator[Diagnostic]:
                 "NMT302",
                 f"{source.value} is {made.type}, and '{bound.port.name}' takes {wanted}",
                 where=request.config.document.place(source.key),
-                related=(Related(Place(str(record_file(source.path)), 1, 1), "its record"),),
+                related=(Related(Place(str(record_file(source.path)), 1, 1), "its record"),)
+                if source.path
+                else (),
                 fix=f"convert it first: nemotron steps run {converter}"
                 if converter
                 else f"give an artifact of type {wanted}",
@@ -75,7 +77,7 @@ def facts_are_there(request: StepRequest) -> Iterator[Diagnostic]:
             if rule.unless is None or _key_is_set(request, rule.unless):
                 continue
             for source in bound.sources:
-                if source.exists and name not in source.facts():
+                if (source.exists or source.promise) and name not in source.facts():
                     what = name.replace("_", " ")
                     yield error(
                         "NMT304",
@@ -151,16 +153,8 @@ def _constant(request: StepRequest, bound: BoundInput, rule: FactRule) -> Iterat
 
 
 def _of_keys(request: StepRequest, name: str, rule: FactRule) -> Iterator[Statement]:
-    kind = request.types.facts.get(name)
-    for key in rule.keys:
-        value = request.config.document.get(key)
-        if kind is None or value == MISSING:
-            continue
-        if isinstance(value, str) and kind.kind in ("tokenizer", "model"):
-            value = os.path.expanduser(value)
-        stated = fact_from_value(kind, value)
-        if stated is not None:
-            yield Statement(stated, key, request.config.document.place(key))
+    for key, stated in stated_by_keys(request, name, rule.keys):
+        yield Statement(stated, key, request.config.document.place(key))
 
 
 def _same_as(request: StepRequest, rule: FactRule) -> Iterator[Statement]:

@@ -19,7 +19,8 @@ def program_is_there(request: StepRequest) -> Iterator[Diagnostic]:
         return
     name = request.step.manifest.step.library
     source = spec.load(name).elsewhere if name else None
-    command = upstream_command(request, request.config.run.container_image or (source and source.image))
+    image = request.config.run.container_image or (source.image if source else None)
+    command = upstream_command(request, image)
     yield blocked(
         "NMT612",
         f"this release has no program for {request.step.id}: it can be planned and checked, not run",

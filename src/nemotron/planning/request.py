@@ -1,6 +1,7 @@
 """One step of a run, bound: its resolved config, the artifacts on its inputs, where its outputs go.
 
-Reads the artifacts' records and facts. Makes paths absolute, so that the job may run in any folder.
+Reads the artifacts' records and facts. Makes paths absolute, so that the job may run in any folder. An input
+may also be promised: what another step of the same plan will make.
 """
 
 from __future__ import annotations
@@ -20,16 +21,29 @@ from nemotron.catalog.types import Types
 from nemotron.config.layers import Config
 from nemotron.config.overrides import Override
 from nemotron.config.tree import MISSING, KeyPath, split_key
+from nemotron.hardware.shapes import shape_of
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What an output of another step will be: its type, and the facts that are known before it is made."""
+
+    type: str
+    facts: dict[str, FactValue]
+
+
+Promises = dict[str, Promise]  # by the value that stands for the output in a config: `step:NAME.PORT`
 
 
 @dataclass
 class Source:
-    """One thing bound to a port: a path on this machine, a name on a hub, or neither (an endpoint)."""
+    """One thing bound to a port: a path on this machine, a name on a hub, a promise, or a service."""
 
     key: KeyPath
     value: str
     path: Path | None = None
     hub: str | None = None
+    promise: Promise | None = None
 
     @property
     def exists(self) -> bool:
@@ -55,6 +69,8 @@ class Source:
 
     @cached_property
     def _facts(self) -> dict[str, FactValue]:
+        if self.promise is not None:
+            return self.promise.facts
         return facts_on_disk(self.path) if self.exists and self.path else {}
 
     def digest(self) -> str:
@@ -80,10 +96,13 @@ class BoundInput:
         return values.pop() if len(values) == 1 else None
 
     def fact_of(self, source: Source, name: str) -> FactValue | None:
-        """What one of the sources says about a fact."""
-        if source.hub is not None and name in ("model", "tokenizer", "chat_template"):
+        """What one of the sources says about a fact; the sizes of a public model are known by its name."""
+        if source.hub is None:
+            return source.facts().get(name)
+        if name in ("model", "tokenizer", "chat_template"):
             return hub_identity(source.hub)
-        return source.facts().get(name)
+        sizes = {"vocab_size": "vocab", "max_positions": "max_positions"}
+        return getattr(shape_of(source.hub), sizes[name], None) if name in sizes else None
 
 
 @dataclass
@@ -99,6 +118,7 @@ class StepRequest:
     gpus: int
     nodes: int
     overrides: list[Override] = field(default_factory=list)
+    promises: Promises = field(default_factory=dict)
 
     def input(self, port: str) -> BoundInput | None:
         return next((bound for bound in self.inputs if bound.port.name == port), None)
@@ -123,16 +143,18 @@ def bind(
     gpus: int,
     nodes: int,
     overrides: list[Override],
+    promises: Promises | None = None,
 ) -> StepRequest:
     """Bind a resolved config to the artifacts that it names; makes the paths in the config absolute."""
     _unset_alternatives(step, config)
+    promised = promises or {}
     inputs = []
     for port in step.manifest.consumes:
-        sources = _sources(port, types, config)
+        sources = _sources(port, types, config, promised)
         if sources:
             inputs.append(BoundInput(port, sources))
-    _absolute_paths(step, config)
-    return StepRequest(step.id, step, types, config, config_name, inputs, gpus, nodes, overrides)
+    _absolute_paths(step, config, promised)
+    return StepRequest(step.id, step, types, config, config_name, inputs, gpus, nodes, overrides, promised)
 
 
 def is_local_path(value: Any) -> bool:
@@ -144,20 +166,25 @@ def is_local_path(value: Any) -> bool:
     )
 
 
-def _sources(port: Consumes, types: Types, config: Config) -> list[Source]:
+def _sources(port: Consumes, types: Types, config: Config, promises: Promises) -> list[Source]:
     value = config.document.get(port.at)
     path = split_key(port.at)
-    if isinstance(value, list):
-        return [s for i, item in enumerate(value) if (s := _source(item, (*path, i), port, types, config))]
-    source = _source(value, path, port, types, config)
-    return [source] if source else []
+    items = (
+        [((*path, i), item) for i, item in enumerate(value)] if isinstance(value, list) else [(path, value)]
+    )
+    found = (_source(item, key, port, types, config, promises) for key, item in items)
+    return [source for source in found if source is not None]
 
 
-def _source(value: Any, key: KeyPath, port: Consumes, types: Types, config: Config) -> Source | None:
+def _source(
+    value: Any, key: KeyPath, port: Consumes, types: Types, config: Config, promises: Promises
+) -> Source | None:
     if isinstance(value, dict):
-        return _source(value.get("path"), (*key, "path"), port, types, config)
+        return _source(value.get("path"), (*key, "path"), port, types, config, promises)
     if not isinstance(value, str) or value in ("", MISSING):
         return None
+    if value in promises:
+        return Source(key, value, promise=promises[value])
     if port.type in types and not types[port.type].on_disk:
         return Source(key, value)
     if not is_local_path(value):
@@ -177,19 +204,21 @@ def _unset_alternatives(step: Step, config: Config) -> None:
             config.document.set(port.at, None, place)
 
 
-def _absolute_paths(step: Step, config: Config) -> None:
+def _absolute_paths(step: Step, config: Config, promises: Promises) -> None:
     """An output is always a path, though `output/sft` reads like a name on a hub."""
     outputs = {port.at for port in step.manifest.produces}
     paths = {p.key for p in step.manifest.parameters if p.type == "path"}
     for key in sorted(outputs | paths):
         value = config.document.get(key)
         if isinstance(value, list):
-            value[:] = [str(_absolute(v)) if is_local_path(v) else v for v in value]
+            value[:] = [str(_absolute(v)) if is_local_path(v) and v not in promises else v for v in value]
+        elif isinstance(value, str) and value in promises:
+            continue
         elif is_local_path(value) or (key in outputs and isinstance(value, str) and is_hub_name(value)):
             _assign(config.tree, split_key(key), str(_absolute(value)))
     for key in fact_keys(step):
         value = config.document.get(key)
-        if is_local_path(value) and os.path.exists(_absolute(value)):
+        if is_local_path(value) and value not in promises and os.path.exists(_absolute(value)):
             _assign(config.tree, split_key(key), str(_absolute(value)))
 
 

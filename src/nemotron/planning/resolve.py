@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from nemotron.catalog.catalog import Catalog
 from nemotron.config.layers import find_config, resolve_config
 from nemotron.config.overrides import parse_overrides
-from nemotron.planning.request import StepRequest, bind
+from nemotron.planning.request import Promises, StepRequest, bind
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,30 @@ class Wish:
     nodes: int | None = None
 
 
-def resolve(wish: Wish, catalog: Catalog) -> StepRequest:
-    """Look everything up. GPUs and nodes: the wish, then the config's `run:`, then the manifest."""
+def resolve(
+    wish: Wish,
+    catalog: Catalog,
+    *,
+    bound: dict[str, str] | None = None,
+    promises: Promises | None = None,
+) -> StepRequest:
+    """Look everything up. GPUs and nodes: the wish, then the config's `run:`, then the manifest.
+
+    `bound` are config keys that a plan sets, below the overrides; their values may stand for `promises`.
+    """
     step = catalog.find(wish.step)
     overrides = parse_overrides(wish.overrides)
-    config = resolve_config(find_config(step, wish.config), overrides)
+    config = resolve_config(find_config(step, wish.config), overrides, bound)
     wanted = (wish.gpus, config.run.gpus, step.manifest.step.gpus)
     gpus = next(number for number in wanted if number is not None)
     nodes = wish.nodes or config.run.nodes or 1
-    return bind(step, catalog.types, config, wish.config, gpus=gpus, nodes=nodes, overrides=overrides)
+    return bind(
+        step,
+        catalog.types,
+        config,
+        wish.config,
+        gpus=gpus,
+        nodes=nodes,
+        overrides=overrides,
+        promises=promises,
+    )

@@ -1,0 +1,54 @@
+"""What a step will make, known before it runs: the type and facts of each output. Reads what facts read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from nemotron.artifacts.facts import fact_from_value
+from nemotron.artifacts.record import FactValue
+from nemotron.catalog.manifest import FactRule, Produces
+from nemotron.config.tree import MISSING
+from nemotron.planning.request import Promise, StepRequest
+
+
+def promise(request: StepRequest, output: str) -> Promise:
+    """The promise of one of the step's outputs. A fact that only the run can tell is left out."""
+    port = request.step.produces(output)
+    facts = {name: _known(request, name, rule) for name, rule in port.facts.items()}
+    return Promise(port.type, {name: value for name, value in facts.items() if value is not None})
+
+
+def stands_for(name: str, port: Produces) -> str:
+    """The value that stands in a config for an output which is not made yet."""
+    return f"step:{name}.{port.name}"
+
+
+def stated_by_keys(request: StepRequest, fact: str, keys: tuple[str, ...]) -> Iterator[tuple[str, FactValue]]:
+    """What config keys state of a fact: each key that states something, and the value."""
+    kind = request.types.facts.get(fact)
+    for key in keys:
+        value = request.config.document.get(key)
+        if kind is None or value is None or value == MISSING:
+            continue
+        if isinstance(value, str) and value in request.promises:
+            stated = request.promises[value].facts.get(fact)
+        elif isinstance(value, str) and kind.kind in ("tokenizer", "model"):
+            stated = fact_from_value(kind, os.path.expanduser(value))
+        else:
+            stated = fact_from_value(kind, value)
+        if stated is not None:
+            yield key, stated
+
+
+def _known(request: StepRequest, fact: str, rule: FactRule) -> FactValue | None:
+    keys = rule.keys or ((rule.unless,) if rule.unless else ())
+    for _, value in stated_by_keys(request, fact, keys):
+        return value
+    if rule.value is not None:
+        return rule.value if isinstance(rule.value, int) else str(rule.value)
+    if rule.from_ is None:
+        return None
+    port, _, name = rule.from_.partition(".")
+    source = request.input(port)
+    return source.fact(name) if source is not None else None

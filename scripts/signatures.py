@@ -167,7 +167,7 @@ class Sources:
     def signature_of(self, found: Found) -> Signature:
         if isinstance(found.node, ast.ClassDef):
             return self._of_class(found)
-        is_method = "." in found.name and not _decorated(found.node, "staticmethod")
+        is_method = "." in found.name and not decorated(found.node, "staticmethod")
         return _of_function(found.node, skip_first=is_method)
 
     def line_of_descent(self, found: Found) -> Iterator[Found | str]:
@@ -189,7 +189,7 @@ class Sources:
             for node in ancestor.node.body if isinstance(ancestor, Found) else []:
                 if isinstance(node, Function) and not node.name.startswith("_"):
                     assert isinstance(ancestor, Found)
-                    if _decorated(node, "classmethod") or _decorated(node, "staticmethod"):
+                    if decorated(node, "classmethod") or decorated(node, "staticmethod"):
                         methods.setdefault(
                             node.name, Found(ancestor.module, f"{ancestor.name}.{node.name}", node)
                         )
@@ -231,14 +231,21 @@ class Sources:
                 collected |= _of_function(written, skip_first=True)
                 if not collected.open:
                     return collected
-            elif _decorated(ancestor.node, "dataclass"):
+            elif decorated(ancestor.node, "dataclass"):
                 return collected | Signature(frozenset(self._fields(ancestor)))
         return collected
 
     def _fields(self, found: Found) -> Iterator[str]:
         for ancestor in self.line_of_descent(found):
-            if isinstance(ancestor, Found) and _decorated(ancestor.node, "dataclass"):
+            if isinstance(ancestor, Found) and decorated(ancestor.node, "dataclass"):
                 yield from (_field_names(ancestor.node))
+
+
+def package_version(sources: Sources, package: str) -> str:
+    """A library's version, from its own package_info module."""
+    module = sources.module(f"{package}.package_info")
+    assert module is not None, f"{package} is not in the folders"
+    return ".".join(str(module.constant(name)) for name in ("MAJOR", "MINOR", "PATCH"))
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -252,7 +259,7 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
                 yield from _statements(handler.body)
 
 
-def _decorated(node: ast.AST, name: str) -> bool:
+def decorated(node: ast.AST, name: str) -> bool:
     decorators = [d.func if isinstance(d, ast.Call) else d for d in getattr(node, "decorator_list", [])]
     return any(ast.unparse(decorator).split(".")[-1] == name for decorator in decorators)
 

@@ -8,20 +8,11 @@ from typing import Any
 
 from nemotron.catalog.manifest import Consumes, Parameter
 from nemotron.checking.known_keys import KnownKeys, Problem
+from nemotron.checking.value_types import an, has_type
 from nemotron.config.tree import MISSING, join_key, leaves
 from nemotron.diagnostic import Diagnostic, blocked, error, note, warning
 from nemotron.nearest import did_you_mean
 from nemotron.planning.request import StepRequest
-
-_TYPES: dict[str, tuple[type[Any], ...]] = {
-    "string": (str,),
-    "path": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "list": (list,),
-    "table": (dict,),
-}
 
 
 def missing_values(request: StepRequest) -> Iterator[Diagnostic]:
@@ -71,6 +62,9 @@ def unknown_keys(request: StepRequest) -> Iterator[Diagnostic]:
                 yield warning(
                     "NMT221", f"{library} has no '{document.get(found.path)}'", where=where, fix=fix
                 )
+            case Problem.TYPE:
+                summary = f"'{key}' must be {an(found.wanted)}, not {_shown(document.get(found.path))}"
+                yield error("NMT220", summary, where=where)
             case Problem.UNREAD:
                 fix = f"set {instead} in its place" if instead else "it may be left out"
                 yield note("NMT226", f"the recipe does not read '{key}'", where=where, fix=fix)
@@ -131,11 +125,9 @@ def bound_ports(request: StepRequest) -> Iterator[Diagnostic]:
 
 
 def _limit(parameter: Parameter, value: Any) -> tuple[str, str, str] | None:
-    wanted = _TYPES[parameter.type]
-    if parameter.type == "path" and isinstance(value, list):
-        wanted = (list,)
-    if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
-        return "NMT220", f"must be {_article(parameter.type)}, not {json.dumps(value, default=str)}", ""
+    as_list = parameter.type == "path" and isinstance(value, list)
+    if not has_type(value, "list" if as_list else parameter.type):
+        return "NMT220", f"must be {an(parameter.type)}, not {_shown(value)}", ""
     for item in value if isinstance(value, list) else [value]:
         if parameter.choices and item not in parameter.choices:
             choices = ", ".join(str(choice) for choice in parameter.choices)
@@ -156,5 +148,5 @@ def _outside(parameter: Parameter, value: float) -> str:
     return ""
 
 
-def _article(kind: str) -> str:
-    return {"integer": "a whole number"}.get(kind, f"a {kind}")
+def _shown(value: Any) -> str:
+    return json.dumps(value, default=str)

@@ -12,6 +12,7 @@ from typing import Any
 
 from nemotron.catalog.catalog import Step
 from nemotron.checking.library_schema import TARGET, LibrarySchema, Table, library_schema, slip_of
+from nemotron.checking.value_types import has_type
 from nemotron.config.layers import RUN_KEYS
 from nemotron.config.tree import KeyPath, split_key
 from nemotron.config.yaml_places import read_yaml
@@ -25,13 +26,15 @@ class Problem(StrEnum):
     SLIP = "slip"  # the reader takes any key, but this one is almost a known one
     UNREAD = "unread"  # the library's own files have the section, the recipe does not read it
     TARGET = "target"  # the library has no class or function of this name
+    TYPE = "type"  # the library wants another type of value
 
 
 @dataclass(frozen=True)
 class Finding:
     """One key at fault; `instead` are the names that may have been meant, `known` the keys of its table.
 
-    `because` is another key of the table and its value, which rule this one out.
+    `because` is another key of the table and its value, which rule this one out. `wanted` is the type of
+    value that the key takes.
     """
 
     problem: Problem
@@ -39,6 +42,7 @@ class Finding:
     instead: tuple[str, ...] = ()
     known: frozenset[str] = frozenset()
     because: str = ""
+    wanted: str = ""
 
 
 class KnownKeys:
@@ -51,9 +55,11 @@ class KnownKeys:
 
     @classmethod
     def of_step(cls, step: Step) -> KnownKeys:
-        """The keys of a step. A schema describes what torchrun starts: the library's own recipe."""
+        """The keys of a step. A schema is of the config that the library's trainers read, under torchrun."""
         manifest = step.manifest
         schema = library_schema(manifest.step.library or "") if manifest.step.launch == "torchrun" else None
+        if schema is not None and not any(schema.has_key(split_key(port.at)) for port in manifest.produces):
+            schema = None  # a converter has a config of its own
         known = cls(schema)
         for produced in manifest.produces:
             known._add(split_key(produced.at))
@@ -82,7 +88,7 @@ class KnownKeys:
         known = self._table(path, table)
         for key, value in table.items():
             here = (*path, key)
-            found = self._judge(key, here, known) if known is not None and key != TARGET else None
+            found = self._judge(key, value, here, known) if known is not None and key != TARGET else None
             if found is not None:
                 yield found
             yield from self._wrong_target(key, value, here)
@@ -96,16 +102,18 @@ class KnownKeys:
             return Table(own, open=TARGET in table) if own or TARGET in table else None
         known = self._schema.table(path, table)
         if known is not None:
-            return replace(known, keys=known.keys | (own - known.refused))
+            types = {key: kind for key, kind in known.types.items() if key not in own}  # the manifest's count
+            return replace(known, keys=known.keys | (own - known.refused), types=types)
         return Table(own) if own and not self._is_the_librarys(path) else None
 
     def _is_the_librarys(self, path: KeyPath) -> bool:
         top = self._schema.table((), {}) if self._schema else None
         return top is not None and top.knows(str(path[0]))
 
-    def _judge(self, key: str, path: KeyPath, known: Table) -> Finding | None:
+    def _judge(self, key: str, value: Any, path: KeyPath, known: Table) -> Finding | None:
         if known.knows(key):
-            return None
+            wanted = known.types.get(key, "")
+            return Finding(Problem.TYPE, path, wanted=wanted) if not has_type(value, wanted) else None
         if len(path) == 1 and self._schema is not None and key in self._schema.unread:
             return Finding(Problem.UNREAD, path, self._schema.unread[key])
         if known.open:
@@ -125,11 +133,16 @@ class KnownKeys:
                 yield from self._below(item, (*path, index))
 
     def _wrong_target(self, key: str, value: Any, path: KeyPath) -> Iterator[Finding]:
-        """AutoModel looks up what `_target_` and every `*_fn` name while it loads its config."""
-        if self._schema is not None and isinstance(value, str) and (key == TARGET or key.endswith("_fn")):
+        """What `recipe`, `_target_` and AutoModel's `*_fn` name is looked up while the config is loaded."""
+        if self._schema is None or not isinstance(value, str):
+            return
+        meant = None
+        if key == TARGET or key.endswith("_fn") or (path == ("recipe",) and "." in value):
             meant = self._schema.nearest_target(value)
-            if meant is not None:
-                yield Finding(Problem.TARGET, path, (meant,) if meant else ())
+        elif path == ("recipe",):
+            meant = self._schema.nearest_recipe(value)
+        if meant is not None:
+            yield Finding(Problem.TARGET, path, (meant,) if meant else ())
 
     def _wrong_targets(self, value: Any, path: KeyPath) -> Iterator[Finding]:
         for key, item in value.items() if isinstance(value, dict) else ():

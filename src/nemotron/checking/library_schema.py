@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
@@ -30,12 +30,14 @@ class Table:
     """The keys that a table of the config may have; `open` where it may have others too.
 
     `refused` are those that it may not have because of another of its keys, `because` (`strategy: ddp`).
+    `types` are the simple types of some keys, in the words of a manifest's parameters.
     """
 
     keys: frozenset[str] = frozenset()
     open: bool = False
     refused: frozenset[str] = frozenset()
     because: str = ""
+    types: dict[str, str] = field(default_factory=dict)
 
     def knows(self, key: str) -> bool:
         return key in self.keys or any(fnmatchcase(key, k) for k in self.keys if "*" in k)
@@ -51,10 +53,18 @@ class LibrarySchema:
         self._patterns = [name for name in self._sections if "*" in name]
 
     def is_for(self, tree: dict[str, Any]) -> bool:
-        """Whether the config is for a recipe that the sections describe: the library has others."""
+        """Whether the config is for a recipe that the sections describe: AutoModel has others.
+
+        All recipes of Megatron-Bridge make one kind of config: theirs are `megatron.bridge.recipes.*`.
+        """
         recipe = tree.get("recipe")
         name = recipe.get(TARGET) if isinstance(recipe, dict) else recipe
-        return name is None or _last(str(name)) in {_last(known) for known in self._data["recipes"]}
+        known = self._data["recipes"]
+        return name is None or any(fnmatchcase(_last(str(name)), _last(pattern)) for pattern in known)
+
+    def has_key(self, path: KeyPath) -> bool:
+        """Whether a key belongs to one of the library's own sections."""
+        return str(path[0]) in self._sections[""]["keys"] and len(path) > 1
 
     @cached_property
     def unread(self) -> dict[str, tuple[str, ...]]:
@@ -99,6 +109,13 @@ class LibrarySchema:
             (t for t in nearest(name, self._targets) if _alike(name, t) >= _SLIP_OF_DOTTED_NAME), None
         )
 
+    def nearest_recipe(self, name: str) -> str | None:
+        """The recipe that was meant by a name without a dot; None when it is listed, or none are."""
+        recipes = {
+            _last(t) for t in self._targets for pattern in self._data["recipes"] if fnmatchcase(t, pattern)
+        }
+        return (nearest(name, recipes) or [""])[0] if recipes and name not in recipes else None
+
     def _section(self, path: KeyPath) -> dict[str, Any] | None:
         parts = ["*" if isinstance(part, int) else part for part in path]
         name = ".".join(parts)
@@ -138,7 +155,8 @@ def _closed(section: dict[str, Any], table: dict[str, Any]) -> Table:
     """The keys of a section; a dotted path in its `factory` key hands it on to a class of the user's own."""
     keys, factory, choice = set(section["keys"]), section.get("factory"), section.get("choice")
     if choice is None:
-        return Table(frozenset(keys), open=factory is not None and "." in str(table.get(factory, "")))
+        is_open = factory is not None and "." in str(table.get(factory, ""))
+        return Table(frozenset(keys), open=is_open, types=section.get("types", {}))
     chosen = str(table.get(choice["key"]) or choice["default"]).lower()
     every = keys.union(*choice["keys"].values())
     if chosen not in choice["keys"]:

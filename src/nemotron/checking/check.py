@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from nemotron.checking import alignment, config_rules, input_rules, parallelism, safety, surroundings
+from nemotron.checking import (
+    alignment,
+    artifact_rules,
+    config_rules,
+    input_rules,
+    parallelism,
+    safety,
+    surroundings,
+)
 from nemotron.diagnostic import Diagnostic
 from nemotron.planning.request import StepRequest
 
@@ -18,6 +26,11 @@ RULES: tuple[Rule, ...] = (
     input_rules.paths_exist,
     input_rules.records_are_usable,
     input_rules.checkpoints_parse,
+    input_rules.parameter_paths_exist,
+    artifact_rules.looks_like_the_type,
+    artifact_rules.folders_are_folders,
+    artifact_rules.megatron_checkpoints_are_iterations,
+    artifact_rules.shards_belong_together,
     alignment.types_fit,
     alignment.facts_agree,
     alignment.facts_are_there,
@@ -27,6 +40,7 @@ RULES: tuple[Rule, ...] = (
     parallelism.gpus_are_spread_evenly,
     parallelism.packs_fit_the_layout,
     safety.inlined_secrets,
+    safety.remote_code_is_pinned,
     safety.pickle_checkpoints,
     safety.outputs_over_inputs,
     surroundings.program_is_there,

@@ -10,7 +10,7 @@ from nemotron.artifacts.records import bad_json, bad_records, is_empty
 from nemotron.config.tree import MISSING, join_key
 from nemotron.diagnostic import Diagnostic, Place, Related, error
 from nemotron.nearest import did_you_mean
-from nemotron.planning.request import BoundInput, Source, StepRequest
+from nemotron.planning.request import BoundInput, Source, StepRequest, is_local_path
 
 _JSONL = (".jsonl", ".ndjson")
 _WILDCARDS = frozenset("*?[")
@@ -72,6 +72,26 @@ def checkpoints_parse(request: StepRequest) -> Iterator[Diagnostic]:
                         related=_named_by(request, source),
                         fix="copy or download the checkpoint again",
                     )
+
+
+def parameter_paths_exist(request: StepRequest) -> Iterator[Diagnostic]:
+    """A path that a parameter gives exists: a folder of task files, a tokenizer."""
+    outputs = {port.at for port in request.step.manifest.produces}
+    inputs = {port.at for port in request.step.manifest.consumes}
+    for parameter in request.step.manifest.parameters:
+        if parameter.type != "path" or parameter.key in outputs | inputs:
+            continue
+        value = request.config.document.get(parameter.key)
+        for given in value if isinstance(value, list) else [value]:
+            if is_local_path(given) and given not in request.promises and not os.path.exists(given):
+                yield error(
+                    "NMT213",
+                    f"{given} does not exist",
+                    detail=parameter.description,
+                    where=request.config.document.place(parameter.key),
+                    fix=did_you_mean(Path(given).name, _names_in(Path(given).parent))
+                    or f"give another path: {parameter.key}=PATH",
+                )
 
 
 def _bad_lines(

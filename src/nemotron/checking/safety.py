@@ -1,16 +1,20 @@
-"""What must not happen: secrets in configs, pickle checkpoints, outputs over inputs. Reads folders."""
+"""What must not happen: secrets, unpinned code, pickle checkpoints, outputs over inputs. Reads folders."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from nemotron.artifacts.facts import is_hub_name
 from nemotron.config.secrets import looks_secret
-from nemotron.config.tree import join_key, leaves
-from nemotron.diagnostic import Diagnostic, error
+from nemotron.config.tree import KeyPath, join_key, leaves
+from nemotron.diagnostic import Diagnostic, error, warning
 from nemotron.planning.request import StepRequest
 
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+_REVISIONS = ("revision", "code_revision")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _NOT_WEIGHTS = ("training_args.bin", "optimizer.pt", "scheduler.pt", "scaler.pt", "rng_state.pth")
 
 
@@ -28,6 +32,20 @@ def inlined_secrets(request: StepRequest) -> Iterator[Diagnostic]:
                 f"'{join_key(path)}' holds what looks like a secret",
                 where=where,
                 fix="put it into an environment variable and write ${oc.env:NAME}",
+            )
+
+
+def remote_code_is_pinned(request: StepRequest) -> Iterator[Diagnostic]:
+    """Code from a hub is run only at a revision that cannot change under the user's feet."""
+    document = request.config.document
+    for path, value in leaves(document.tree):
+        if path and path[-1] == "trust_remote_code" and value is True and not _is_pinned(request, path):
+            key = join_key((*path[:-1], "revision"))
+            yield warning(
+                "NMT705",
+                f"'{join_key(path)}' runs whatever code the model's page on the hub has at that moment",
+                where=document.place(path),
+                fix=f"set {join_key(path)}=false, or pin the commit that you have read: {key}=COMMIT",
             )
 
 
@@ -59,6 +77,16 @@ def outputs_over_inputs(request: StepRequest) -> Iterator[Diagnostic]:
                         where=request.config.document.place(key),
                         fix=f"name another folder, or leave {key} out",
                     )
+
+
+def _is_pinned(request: StepRequest, path: KeyPath) -> bool:
+    """Whether a commit stands beside the switch, or the models beside it are all local folders."""
+    table = request.config.document.get(path[:-1]) if path[:-1] else request.config.tree
+    if any(_COMMIT.fullmatch(str(table.get(name) or "")) for name in _REVISIONS):
+        return True
+    beside = table.values() if isinstance(table, dict) else ()
+    from_hub = [source for bound in request.inputs for source in bound.sources if source.hub is not None]
+    return not from_hub and not any(isinstance(value, str) and is_hub_name(value) for value in beside)
 
 
 def _pickled(path: Path) -> str:

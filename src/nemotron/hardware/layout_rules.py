@@ -136,7 +136,9 @@ def virtual_stages_have_a_pipeline(layout: Layout, shape: ModelShape) -> Violati
     batches = layout.micro_batches
     if batches is None or batches % layout.pipeline == 0:
         return None
-    summary = f"with virtual stages, {batches} micro batches must be a multiple of the {layout.pipeline} stages"
+    summary = (
+        f"with virtual stages, {batches} micro batches must be a multiple of the {layout.pipeline} stages"
+    )
     return Violation("NMT413", summary, (*fields, "global_batch"))
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import combinations, product
 from math import log2
-from typing import Any
+from typing import Any, cast
 
 from nemotron.hardware.layout import Layout
 from nemotron.hardware.layout_rules import violations
 from nemotron.hardware.shapes import ModelShape
 
-# Sizes that are chosen; the others follow from them.
-_CHOSEN = ("tensor", "pipeline", "context", "expert", "expert_tensor", "virtual_pipeline", "data_replicate")
+# Sizes that are chosen; the others follow from them. Those of the second line only where they are in use.
+_CHOSEN = ("tensor", "pipeline", "context")
+_CHOSEN_IN_USE = ("expert", "expert_tensor", "virtual_pipeline", "data_replicate")
+_SWITCHES = ("sequence_parallel",)
 _CHANGED_AT_ONCE = 3
-_VALUES_OF_A_SIZE = 8
+_VALUES_OF_A_SIZE = 6
 
 
 def nearest_legal(
@@ -26,10 +28,15 @@ def nearest_legal(
     Only the fields in `changeable` (those that the trainer has a config key for) differ. Empty where no
     change of up to three sizes helps.
     """
+    in_use = [field for field in _CHOSEN_IN_USE if getattr(layout, field) not in (None, 1)]
+    values = {f: _values(kind, layout, shape, f) for f in (*_CHOSEN, *in_use) if f in changeable}
     found: dict[Layout, float] = {}
     for changes in range(_CHANGED_AT_ONCE + 1):
-        for fields in combinations([f for f in _CHOSEN if f in changeable], changes):
-            for candidate in _candidates(layout, fields):
+        for fields in combinations(values, changes):
+            for chosen in product(*(values[field] for field in fields)):
+                candidate = _with(layout, dict(zip(fields, chosen, strict=True)))
+                if candidate.data_parallel is None:
+                    continue
                 settled = _settle(kind, candidate, shape, changeable)
                 if settled != layout and not violations(kind, settled, shape):
                     found.setdefault(settled, _distance(layout, settled))
@@ -45,22 +52,27 @@ def nearest_worlds(layout: Layout, count: int = 2) -> list[int]:
     return [world for world in (below, below + step) if world > 0 and world != layout.world][:count]
 
 
-def _candidates(layout: Layout, fields: tuple[str, ...]) -> Iterator[Layout]:
-    choices = [_values(layout, field) for field in fields]
-    for values in product(*choices):
-        changes: dict[str, Any] = dict(zip(fields, values, strict=True))
-        yield replace(layout, **changes)
-
-
-def _values(layout: Layout, field: str) -> list[int | None]:
-    """The other values of a size that may be legal, the nearest first."""
+def _values(kind: str, layout: Layout, shape: ModelShape, field: str) -> list[int | None]:
+    """The other values of a size that are legal by themselves, the nearest first."""
     current = getattr(layout, field)
-    divisors = [n for n in range(1, layout.world + 1) if layout.world % n == 0]
-    near = sorted((n for n in divisors if n != current), key=lambda n: abs(log2(n) - log2(current or 1)))
-    values: list[int | None] = list(near[:_VALUES_OF_A_SIZE])
     if field == "virtual_pipeline":
-        return [None, *(n for n in (2, 3, 4) if n != current)] if current else []
-    return [None, *values] if field == "expert_tensor" and current is not None else values
+        return [None, *(n for n in (2, 3, 4) if n != current)]
+    alone = Layout(layout.world, uneven_stages=layout.uneven_stages, sequence_parallel=True)
+    legal = [
+        n
+        for n in range(1, layout.world + 1)
+        if layout.world % n == 0
+        and n != current
+        and not violations(
+            kind, _settle(kind, _with(alone, {field: n}), shape, (*_CHOSEN, *_SWITCHES)), shape
+        )
+    ]
+    values: list[int | None] = list(sorted(legal, key=lambda n: abs(log2(n / current)))[:_VALUES_OF_A_SIZE])
+    return [None, *values] if field == "expert_tensor" else values
+
+
+def _with(layout: Layout, changes: dict[str, int | None]) -> Layout:
+    return replace(layout, **cast("dict[str, Any]", changes))
 
 
 def _settle(kind: str, layout: Layout, shape: ModelShape, changeable: Collection[str]) -> Layout:
@@ -101,9 +113,10 @@ def _distance(layout: Layout, other: Layout) -> float:
     """How much differs: a step for each field, and how often a size was doubled or halved."""
     total = 0.0
     for field, before, after in differences(layout, other):
-        total += 1.0 if field in _CHOSEN else 0.5
+        is_chosen = field in (*_CHOSEN, *_CHOSEN_IN_USE)
+        total += 1.0 if is_chosen else 0.5
         if isinstance(before, int) and isinstance(after, int) and before > 0 and after > 0:
-            total += abs(log2(after) - log2(before)) * (1.0 if field in _CHOSEN else 0.25)
+            total += abs(log2(after) - log2(before)) * (1.0 if is_chosen else 0.25)
     return total
 
 

@@ -111,7 +111,28 @@ def test_a_fact_that_a_key_states_otherwise_is_an_error_at_the_key(
     assert [(r.place.file, r.note) for r in problem.related] == [
         (str(project / "packs" / "artifact.json"), "packs has 64")
     ]
-    assert problem.fix == "make the two the same"
+    assert problem.fix == "pack_size=64"
+    assert found(trainer, "data=packs", "pack_size=64", "model.seq_length=64") == []
+
+
+def test_a_tokenizer_is_set_to_that_of_the_checkpoint(trainer: SmallCatalog, project: Path) -> None:
+    checkpoint(project / "base")
+    write(checkpoint(project / "other") / "tokenizer.json", '{"model": {"vocab": {"b": 1}}}')
+    trainer.step(
+        "train/two",
+        """
+        [[consumes]]
+        name = "base"
+        type = "checkpoint_hf"
+        at = "base"
+        facts = { tokenizer = "tok" }
+        """,
+        default="base: null\ntok: null\n",
+    )
+    request = trainer.request("train/two", "base=base", "tok=other")
+    problem = the(facts_agree(request), "NMT301")
+    assert problem.fix == "tok=base"
+    assert list(facts_agree(trainer.request("train/two", "base=base", problem.fix))) == []
 
 
 def test_the_keys_of_a_config_file_have_their_place(trainer: SmallCatalog, project: Path) -> None:

@@ -11,17 +11,24 @@ from nemotron.catalog.manifest import FactRule
 from nemotron.config.tree import MISSING
 from nemotron.diagnostic import Diagnostic, Place, Related, error, note
 from nemotron.planning.promises import stated_by_keys
-from nemotron.planning.request import BoundInput, StepRequest
+from nemotron.planning.request import BoundInput, Source, StepRequest
+
+_DIGEST_LENGTH = 64
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A value of a fact, where it is stated, and by whom: who takes it as a constant takes nothing else."""
+    """A value of a fact, where it is stated, and by whom: who takes it as a constant takes nothing else.
+
+    `key` is the config key that states it, and `written` how a key would state the same.
+    """
 
     value: FactValue
     by: str
     place: Place | None
     verb: str = "has"
+    key: str | None = None
+    written: str | None = None
 
     def __str__(self) -> str:
         value = str(self.value)
@@ -99,9 +106,7 @@ def _compare(port: str, name: str, statements: list[Statement]) -> Iterator[Diag
                 f"the {what} of '{port}' differs: {known[0]}, {other}",
                 where=other.place,
                 related=related,
-                fix=f"give one whose {what} is {other.value}"
-                if other.verb == "takes"
-                else "make the two the same",
+                fix=_agreement(known[0], other, what),
             )
     for vague in statements:
         if is_unknown(vague.value) and any(s.value != vague.value for s in statements):
@@ -112,6 +117,16 @@ def _compare(port: str, name: str, statements: list[Statement]) -> Iterator[Diag
                 where=vague.place,
             )
             return
+
+
+def _agreement(first: Statement, other: Statement, what: str) -> str:
+    """The edit that makes two statements one: a key is set to what the other side says, where one can."""
+    for changed, kept in ((other, first), (first, other)):
+        if changed.key is not None and kept.written is not None:
+            return f"{changed.key}={kept.written}"
+    if other.verb == "takes":
+        return f"give one whose {what} is {other.value}"
+    return f"give inputs that have the same {what}"
 
 
 def _bounds(request: StepRequest, bound: BoundInput, name: str, rule: FactRule) -> Iterator[Diagnostic]:
@@ -142,7 +157,14 @@ def _artifacts(bound: BoundInput, name: str) -> Iterator[Statement]:
         if value is not None:
             file = record_file(source.path) if source.path else None
             place = Place(str(file), 1, 1) if file else Place(str(source.path)) if source.path else None
-            yield Statement(value, source.value, place)
+            yield Statement(value, source.value, place, written=_written(source, value))
+
+
+def _written(source: Source, value: FactValue) -> str | None:
+    """How a config key would state the same: a digest by the checkpoint that has it."""
+    if not (isinstance(value, str) and len(value) == _DIGEST_LENGTH):
+        return source.hub or str(value)
+    return source.value if source.path and (source.path / "config.json").is_file() else None
 
 
 def _constant(request: StepRequest, bound: BoundInput, rule: FactRule) -> Iterator[Statement]:
@@ -154,7 +176,8 @@ def _constant(request: StepRequest, bound: BoundInput, rule: FactRule) -> Iterat
 
 def _of_keys(request: StepRequest, name: str, rule: FactRule) -> Iterator[Statement]:
     for key, stated in stated_by_keys(request, name, rule.keys):
-        yield Statement(stated, key, request.config.document.place(key))
+        written = str(request.config.document.get(key))
+        yield Statement(stated, key, request.config.document.place(key), key=key, written=written)
 
 
 def _same_as(request: StepRequest, rule: FactRule) -> Iterator[Statement]:
@@ -164,7 +187,8 @@ def _same_as(request: StepRequest, rule: FactRule) -> Iterator[Statement]:
     other = request.input(port)
     value = other.fact(fact) if other else None
     if other is not None and value is not None:
-        yield Statement(value, other.sources[0].value, request.config.document.place(other.sources[0].key))
+        source = other.sources[0]
+        yield Statement(value, source.value, request.config.document.place(source.key))
 
 
 def _key_is_set(request: StepRequest, key: str) -> bool:

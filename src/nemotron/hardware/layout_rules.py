@@ -40,6 +40,11 @@ def _divides(value: int | None, by: int, code: str, what: str, fields: tuple[str
     return Violation(code, f"{what} cannot be divided evenly by {by}", fields)
 
 
+def _largest_first(layout: Layout, *fields: str) -> tuple[str, ...]:
+    """Of sizes whose product is too large, the largest is the one to look at."""
+    return tuple(sorted(fields, key=lambda field: -(getattr(layout, field) or 0)))
+
+
 # --- both -------------------------------------------------------------------------------------------------
 
 
@@ -47,7 +52,7 @@ def world_holds_the_layout(layout: Layout, shape: ModelShape) -> Violation | Non
     product = layout.model_parallel
     parts = f"{layout.tensor} · {layout.pipeline} · {layout.context}"
     summary = f"{layout.world} GPUs cannot hold tensor · pipeline · context parallel = {parts} = {product}"
-    fields = ("tensor", "pipeline", "context", "world")
+    fields = (*_largest_first(layout, "tensor", "pipeline", "context"), "world")
     return Violation("NMT401", summary, fields) if layout.world % product else None
 
 
@@ -76,7 +81,8 @@ def world_holds_the_experts(layout: Layout, shape: ModelShape) -> Violation | No
     summary = (
         f"{layout.world} GPUs cannot hold expert tensor · expert · pipeline parallel = {parts} = {product}"
     )
-    fields = ("expert", "expert_tensor", "tensor", "pipeline", "world")
+    others = _largest_first(layout, "expert_tensor", "tensor", "pipeline")
+    fields = ("expert", *others, "world") if layout.expert > 1 else (*others, "expert", "world")
     return Violation("NMT402", summary, fields) if layout.world % product else None
 
 

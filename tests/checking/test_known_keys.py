@@ -1,10 +1,7 @@
-"""Unknown keys are found, valid ones are not refused, and the shipped schema is that of the library."""
+"""Unknown keys are found, and valid ones are not refused."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +17,21 @@ from nemotron.config.yaml_places import parse_yaml, read_yaml
 from nemotron.diagnostic import Diagnostic, Place, Severity
 from nemotron.planning.request import StepRequest
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
-SHIPPED = REPOSITORY / "src" / "nemotron" / "checking" / "schemas" / "automodel.json"
 # What people write for the fine-tuning recipe, after the guides and examples of the library.
 VALID = sorted((Path(__file__).parent / "valid_automodel").glob("*.yaml"))
 MODEL = "_target_: nemo_automodel.NeMoAutoModelForCausalLM.from_pretrained"
 DATASETS = "nemo_automodel.components.datasets"
 CHAT = f"_target_: {DATASETS}.llm.ChatDataset"
+
+# Keys of Megatron-Bridge's steps that their program reads in place of the library.
+OURS = {
+    "hf_model_path",
+    "load_hf_weights",
+    "revision",
+    "trust_remote_code",
+    "dataset.data_paths",
+    "peft.type",
+}
 
 # A slip, and what was meant.
 SLIPS = {
@@ -84,8 +89,9 @@ def all_steps() -> list[Step]:
 
 
 def schema_steps() -> list[Step]:
-    started = [step for step in all_steps() if step.manifest.step.launch == "torchrun"]
-    return [step for step in started if step.manifest.step.library == "automodel"]
+    """The trainers whose config is that of their library."""
+    kinds = ("pretrain/", "sft/", "peft/")
+    return [step for step in all_steps() if step.id.startswith(kinds)]
 
 
 def shipped_configs() -> list[tuple[Step, str]]:
@@ -125,10 +131,11 @@ def test_shipped_configs_are_not_refused(step: Step, config: str) -> None:
 
 @pytest.mark.parametrize("step", schema_steps(), ids=lambda step: step.id)
 def test_manifests_name_only_keys_that_the_library_reads(step: Step) -> None:
-    manifest, library_alone = step.manifest, KnownKeys(library_schema("automodel"))
+    manifest, library_alone = step.manifest, KnownKeys(library_schema(step.manifest.step.library or ""))
     keys = {p.at for p in manifest.consumes} | {p.at for p in manifest.produces}
-    for key in keys | {p.key for p in manifest.parameters}:
-        assert list(library_alone.findings(with_key(step, key, "value"))) == [], key
+    for key in (keys | {p.key for p in manifest.parameters}) - OURS:
+        found = library_alone.findings(with_key(step, key, None))
+        assert [f for f in found if join_key(f.path) == key] == [], key
 
 
 @pytest.mark.parametrize(("key", "meant"), SLIPS.items())
@@ -284,34 +291,124 @@ class TestAStepWhoseLibraryHasNoSchema:
 
 
 @pytest.fixture(scope="module")
-def installed(automodel_python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The schema of the library that is installed, made anew."""
-    ask = [str(automodel_python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
-    site = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
-    output = tmp_path_factory.mktemp("schemas")
-    make = [sys.executable, str(REPOSITORY / "scripts" / "make_schemas.py"), site, "--output", str(output)]
-    subprocess.run(make, check=True)
-    return read_schema(output / SHIPPED.name)
+def megatron() -> Step:
+    return default_catalog().step("sft/megatron_bridge")
 
 
-@pytest.mark.training
-def test_the_shipped_schema_is_what_the_installed_library_says(installed: dict[str, Any]) -> None:
-    # The build of torch is chosen for the machine, so what is said of torch may differ a little.
-    assert without_torch(read_schema(SHIPPED)) == without_torch(installed)
+class TestMegatronBridge:
+    RECIPES = "megatron.bridge.recipes"
 
+    SLIPS = {
+        "modle": ("model",),
+        "model.seq_lenght": ("seq_length",),
+        "model.tensor_parallel_size": ("tensor_model_parallel_size",),
+        "optimizer.weigth_decay": ("weight_decay",),
+        "ddp.average_in_colective": ("average_in_collective",),
+        "dataset.packed_sequence_specs.packed_train_path": ("packed_train_data_path",),
+        "train.train_iter": ("train_iters",),
+        "scheduler.lr_warmup_iter": ("lr_warmup_iters",),
+        "checkpoint.pretrained_checkpiont": ("pretrained_checkpoint",),
+        "tokenizer.tokeniser_model": ("tokenizer_model",),
+        "hf_model_pth": ("hf_model_path",),
+        "step_scheduler": ("scheduler",),
+    }
 
-@pytest.mark.training
-def test_no_keyword_of_the_installed_torch_is_refused(installed: dict[str, Any]) -> None:
-    shipped = read_schema(SHIPPED)
-    for name in (name for name in installed["targets"] if name.startswith("torch.")):
-        assert set(installed["targets"][name]["keys"]) <= set(shipped["targets"][name]["keys"])
+    @pytest.mark.parametrize(("key", "meant"), SLIPS.items())
+    def test_an_unknown_key_is_found_with_what_was_meant(
+        self, megatron: Step, key: str, meant: tuple[str, ...]
+    ) -> None:
+        (found,) = findings(megatron, with_key(megatron, key, 1))
+        assert (found.problem, join_key(found.path)) == (Problem.UNKNOWN, key)
+        assert set(meant) <= set(found.instead)
 
+    def test_below_an_unknown_table_nothing_is_reported(self, megatron: Step) -> None:
+        (found,) = findings(megatron, with_key(megatron, "modle.seq_length", 1))
+        assert (join_key(found.path), found.instead) == ("modle", ("model",))
 
-def read_schema(file: Path) -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return schema
+    @pytest.mark.parametrize(
+        "key",
+        [
+            "model.moe_router_topk",
+            "model.mamba_num_heads",
+            "model.q_lora_rank",
+            "dataset.blend_per_split",
+            "dataset.hf_kwargs.anything",
+            "comm_overlap.tp_comm_overlap_cfg.qkv_fprop.num_sm",
+            "optimizer.muon_momentum",
+            "inprocess_restart.enabled",
+        ],
+    )
+    def test_fields_of_any_class_of_a_section_are_known(self, megatron: Step, key: str) -> None:
+        assert findings(megatron, with_key(megatron, key, None)) == []
 
+    @pytest.mark.parametrize(
+        ("key", "value", "wanted"),
+        [
+            ("model.num_layers", "many", "integer"),
+            ("optimizer.clip_grad", "1", "number"),
+            ("ddp.overlap_grad_reduce", 1, "boolean"),
+            ("dist.distributed_timeout_minutes", 1.5, "integer"),
+        ],
+    )
+    def test_a_value_of_another_type_is_found(
+        self, megatron: Step, key: str, value: object, wanted: str
+    ) -> None:
+        (found,) = findings(megatron, with_key(megatron, key, value))
+        assert (found.problem, join_key(found.path), found.wanted) == (Problem.TYPE, key, wanted)
 
-def without_torch(schema: dict[str, Any]) -> dict[str, Any]:
-    targets = {name: entry for name, entry in schema["targets"].items() if not name.startswith("torch.")}
-    return {**schema, "targets": targets}
+    def test_the_type_of_a_manifests_parameter_is_left_to_the_manifest(self, megatron: Step) -> None:
+        assert findings(megatron, with_key(megatron, "train.train_iters", "many")) == []
+
+    @pytest.mark.parametrize(
+        ("recipe", "meant"),
+        [
+            ("qwen3_8b_sft_confg", "qwen3_8b_sft_config"),
+            (f"{RECIPES}.qwen3_8b_sft_confg", f"{RECIPES}.qwen3_8b_sft_config"),
+            ({"_target_": f"{RECIPES}.qwen.qwen3_8b_sft_confg"}, f"{RECIPES}.qwen.qwen3_8b_sft_config"),
+        ],
+    )
+    def test_a_recipe_that_is_not_there_is_told_and_its_config_checked(
+        self, megatron: Step, recipe: object, meant: str
+    ) -> None:
+        tree = {"recipe": recipe, "modle": {}}
+        wrong, unknown = findings(megatron, tree)
+        assert (wrong.problem, wrong.instead) == (Problem.TARGET, (meant,))
+        assert unknown.path == ("modle",)
+
+    @pytest.mark.parametrize(
+        "recipe",
+        [
+            "qwen3_8b_sft_config",
+            f"{RECIPES}.qwen3_8b_sft_config",
+            f"{RECIPES}.qwen.qwen3.qwen3_8b_sft_config",
+            {"_target_": f"{RECIPES}.nemotronh.nemotron_3_nano.nemotron_3_nano_sft_config"},
+            {"_target_": "our.recipes.large", "any": 1},
+        ],
+    )
+    def test_recipes_of_the_library_and_of_the_users_own_are_taken(
+        self, megatron: Step, recipe: object
+    ) -> None:
+        assert findings(megatron, {"recipe": recipe}) == []
+
+    def test_a_converter_has_a_config_of_its_own(self) -> None:
+        converter = default_catalog().step("convert/hf_to_megatron")
+        found = findings(converter, {"tp": 2, "train": {"train_iters": 1}, "torch_dtyp": "float32"})
+        assert [(join_key(f.path), f.instead) for f in found] == [
+            ("train", ()),
+            ("torch_dtyp", ("torch_dtype",)),
+        ]
+
+    def test_wrong_types_are_errors_at_their_place(self, megatron: Step, tmp_path: Path) -> None:
+        (found,) = diagnostics(megatron, "model:\n  num_layers: many\n", tmp_path)
+        assert (found.code, found.severity) == ("NMT220", Severity.ERROR)
+        assert found.summary == "'model.num_layers' must be a whole number, not \"many\""
+        assert found.where is not None
+        assert (found.where.line, found.where.column) == (2, 3)
+
+    def test_misspelt_keys_are_errors_with_the_nearest_name(self, megatron: Step, tmp_path: Path) -> None:
+        text = "model:\n  seq_lenght: 4096\nmodle: {seq_length: 1}\n"
+        found = diagnostics(megatron, text, tmp_path)
+        assert [(d.code, d.where and d.where.line, d.fix) for d in found] == [
+            ("NMT204", 2, "did you mean 'seq_length'?"),
+            ("NMT204", 3, "did you mean 'model'?"),
+        ]

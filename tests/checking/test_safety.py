@@ -8,7 +8,12 @@ import pytest
 from small import SmallCatalog, chat, checkpoint, position, stands, the, write
 
 from nemotron.checking.render import as_dict, render
-from nemotron.checking.safety import inlined_secrets, outputs_over_inputs, pickle_checkpoints
+from nemotron.checking.safety import (
+    inlined_secrets,
+    outputs_over_inputs,
+    pickle_checkpoints,
+    remote_code_is_pinned,
+)
 from nemotron.diagnostic import Diagnostic, Severity
 
 PORTS = """
@@ -172,3 +177,37 @@ def test_an_output_over_an_input_is_an_error(
 def test_an_output_above_what_a_wildcard_matches_is_an_error(trainer: SmallCatalog, project: Path) -> None:
     chat(project / "d" / "a.jsonl")
     assert the(outputs_over_inputs(trainer.request("train/one", "data=d/*.jsonl", "output=d")), "NMT703")
+
+
+REMOTE = "base: null\nmodel:\n  trust_remote_code: true\n  revision: null\n"
+
+
+def test_unpinned_remote_code_is_a_warning_at_its_key(trainer: SmallCatalog, project: Path) -> None:
+    file = write(project / "own.yaml", REMOTE)
+    request = trainer.request("train/one", "base=some/model", config=str(file))
+    problem = the(remote_code_is_pinned(request), "NMT705")
+    assert problem.severity is Severity.WARNING
+    assert stands(problem.where) == position(file, "trust_remote_code")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["base=some/model", "model.trust_remote_code=false"],
+        ["base=some/model", f"model.revision={'ab' * 20}"],
+        ["base=here"],
+        [],
+    ],
+)
+def test_pinned_or_local_code_is_no_problem(
+    trainer: SmallCatalog, project: Path, arguments: list[str]
+) -> None:
+    checkpoint(project / "here")
+    file = write(project / "own.yaml", REMOTE)
+    assert list(remote_code_is_pinned(trainer.request("train/one", *arguments, config=str(file)))) == []
+
+
+def test_a_branch_is_not_pinned(trainer: SmallCatalog, project: Path) -> None:
+    file = write(project / "own.yaml", REMOTE)
+    request = trainer.request("train/one", "base=some/model", "model.revision=main", config=str(file))
+    assert the(remote_code_is_pinned(request), "NMT705").severity is Severity.WARNING

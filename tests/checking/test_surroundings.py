@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small import SmallCatalog, codes, position, stands, the
+from small import SmallCatalog, codes, position, stands, the, write
 
 from nemotron.checking import surroundings
-from nemotron.checking.surroundings import gpus_are_there, library_is_installed
+from nemotron.checking.surroundings import gpus_are_there, library_is_installed, program_is_there
 from nemotron.diagnostic import Failure, Severity, blocked
 from nemotron.hardware import probe
 from nemotron.hardware.probe import Gpu
@@ -110,3 +110,48 @@ def test_a_step_without_a_library_needs_none(
     small.step("train/two", head='library = "x"', default="a: 1\n")
     assert list(library_is_installed(small.request("train/one"))) == []
     assert codes(library_is_installed(small.request("train/two"))) == ["NMT601"]
+
+
+ELSEWHERE = """
+    summary = "A library of a container."
+    license = "Apache-2.0"
+    [elsewhere]
+    image = "an/image:1"
+    why = "it is published as a container."
+"""
+
+
+@pytest.fixture
+def library(project: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    write(project / "locks" / "far_away.toml", ELSEWHERE)
+    monkeypatch.setenv("NEMOTRON_LOCKS_PATH", str(project / "locks"))
+    return "far_away"
+
+
+def test_a_library_from_elsewhere_blocks_with_the_command_of_a_host_that_has_it(
+    small: SmallCatalog, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small.step("train/one", head=f'library = "{library}"', default="a: 1\n")
+    problem = the(library_is_installed(small.request("train/one", "a=2")), "NMT611")
+    assert problem.severity is Severity.BLOCKED
+    assert "an/image:1" in problem.detail
+    command = "NEMOTRON_FAR_AWAY_PYTHON=python nemotron steps run train/one -c default a=2"
+    assert problem.fix == f"on a host that has it: {command}"
+    monkeypatch.setenv("NEMOTRON_FAR_AWAY_PYTHON", "python3")
+    assert list(library_is_installed(small.request("train/one"))) == []
+
+
+def test_a_step_without_a_program_blocks_with_the_librarys_own(small: SmallCatalog, library: str) -> None:
+    manifest = '[upstream]\nargv = ["their-tool", "{config}"]\n'
+    folder = small.step("train/one", manifest, head=f'library = "{library}"', default="a: 1\n")
+    assert list(program_is_there(small.request("train/one"))) == []
+    (folder / "step.py").unlink()
+    problem = the(program_is_there(small.request("train/one")), "NMT612")
+    assert problem.severity is Severity.BLOCKED
+    assert problem.fix.endswith(f"an/image:1 their-tool {folder / 'config' / 'default.yaml'}")
+
+
+def test_a_step_without_a_program_or_a_library(small: SmallCatalog, project: Path) -> None:
+    folder = small.step("prep/one", default="a: 1\n")
+    (folder / "step.py").unlink()
+    assert the(program_is_there(small.request("prep/one")), "NMT612").fix == ""

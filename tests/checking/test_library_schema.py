@@ -20,6 +20,7 @@ SCHEMA = LibrarySchema(
                 "choice": {"key": "by", "default": "a", "keys": {"a": ["x"], "b": ["x", "y"]}},
             },
             "steps.parts.*": {"keys": ["name"], "open": False},
+            "rate": {"keys": ["lr"], "open": False, "types": {"lr": "number"}},
         },
         "targets": {
             "lib.data.chat.Chat": {"keys": ["path"], "open": False},
@@ -45,6 +46,7 @@ SCHEMA = LibrarySchema(
         (("spread",), {"by": "B"}, Table(frozenset({"size", "x", "y"}), because="by: b")),
         (("spread",), {"by": "new"}, Table(frozenset({"size", "x", "y"}))),
         (("steps", "parts", 3), {}, Table(frozenset({"name"}))),
+        (("rate",), {}, Table(frozenset({"lr"}), types={"lr": "number"})),
     ],
 )
 def test_a_table_takes_the_keys_of_its_section_and_of_its_target(
@@ -86,6 +88,42 @@ def test_a_wrong_target_is_told_only_where_it_is_surely_wrong(name: str, meant: 
 )
 def test_the_sections_are_those_of_one_recipe(tree: dict[str, object], expected: bool) -> None:
     assert SCHEMA.is_for(tree) is expected
+
+
+class TestALibraryWhoseRecipesAllMakeOneKindOfConfig:
+    SCHEMA = LibrarySchema(
+        {
+            "recipes": ["lib.recipes.*"],
+            "covered": ["lib.recipes"],
+            "sections": {"": {"keys": ["model", "recipe"], "open": False, "unread": {}}},
+            "targets": {
+                "lib.recipes.small.tune_small": {"keys": [], "open": False},
+                "lib.recipes.tune_small": {"same_as": "lib.recipes.small.tune_small"},
+                "lib.data.Chat": {"keys": [], "open": False},
+            },
+        }
+    )
+
+    @pytest.mark.parametrize("recipe", [None, "tune_small", "tune_smal", {"_target_": "own.recipe"}])
+    def test_its_sections_are_those_of_every_recipe(self, recipe: object) -> None:
+        assert self.SCHEMA.is_for({"recipe": recipe})
+
+    @pytest.mark.parametrize(
+        ("name", "meant"), [("tune_small", None), ("tune_smal", "tune_small"), ("other", ""), ("Chat", "")]
+    )
+    def test_a_recipe_may_be_named_without_its_module(self, name: str, meant: str | None) -> None:
+        assert self.SCHEMA.nearest_recipe(name) == meant
+
+    def test_recipes_that_are_not_listed_may_have_any_name(self) -> None:
+        assert SCHEMA.nearest_recipe("Tunee") is None
+
+    @pytest.mark.parametrize(
+        ("path", "expected"), [(("model", "size"), True), (("model",), False), (("output", "path"), False)]
+    )
+    def test_a_key_belongs_to_the_library_below_one_of_its_sections(
+        self, path: tuple[str, ...], expected: bool
+    ) -> None:
+        assert self.SCHEMA.has_key(path) is expected
 
 
 @pytest.mark.parametrize(

@@ -109,11 +109,16 @@ def test_a_schema_has_the_shape_that_is_read(file: Path) -> None:
 
 def made_from(folder: str, library: str, output: Path) -> dict[str, Any]:
     subprocess.run([sys.executable, str(MAKE), folder, "--output", str(output)], check=True)
-    return json.loads((output / f"{library}.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    return read_schema(output / f"{library}.json")
 
 
 def shipped(library: str) -> dict[str, Any]:
-    return json.loads((SHIPPED / f"{library}.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    return read_schema(SHIPPED / f"{library}.json")
+
+
+def read_schema(file: Path) -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return schema
 
 
 def without_torch(schema: dict[str, Any]) -> dict[str, Any]:

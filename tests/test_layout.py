@@ -41,6 +41,7 @@ OF_NO_MODULE = {
     "cli/test_installed_wheel.py": "pyproject.toml",
     "examples/test_quickstart_data.py": "examples/quickstart",
     "libraries/test_locks.py": "locks",
+    "steps/test_shipped_steps.py": "steps",
     "test_layout.py": "src",
     "test_readme.py": "README.md",
     "test_repository.py": ".git",

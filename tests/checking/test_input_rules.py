@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 from small import SmallCatalog, chat, checkpoint, codes, jsonl, position, stands, the, write
 
-from nemotron.checking.input_rules import checkpoints_parse, paths_exist, records_are_usable
+from nemotron.checking.input_rules import (
+    checkpoints_parse,
+    parameter_paths_exist,
+    paths_exist,
+    records_are_usable,
+)
 from nemotron.diagnostic import Diagnostic, Severity
 
 PORTS = """
@@ -169,3 +174,34 @@ def test_a_torn_file_of_a_checkpoint_is_an_error_in_that_file(
     assert problem.summary == f"{name} is not JSON (Expecting value)"
     assert problem.fix == "copy or download the checkpoint again"
     assert [r.place.argument for r in problem.related] == ["base=base"]
+
+
+PATHS = """
+    [[parameters]]
+    key = "tasks"
+    type = "path"
+    description = "Folders of tasks."
+    [[parameters]]
+    key = "tokenizer"
+    type = "path"
+    description = "A tokenizer."
+    [[produces]]
+    type = "scores"
+    at = "output"
+    [[parameters]]
+    key = "output"
+    type = "path"
+    description = "Where scores go."
+"""
+
+
+def test_the_paths_of_parameters_exist(small: SmallCatalog, project: Path) -> None:
+    small.step("eval/one", PATHS, default="tasks: null\ntokenizer: null\noutput: null\n")
+    (project / "here").mkdir()
+    fine = ["tasks=[here]", "tokenizer=org/name", "output=not/made/yet"]
+    assert list(parameter_paths_exist(small.request("eval/one", *fine))) == []
+    file = write(project / "own.yaml", "tasks:\n  - here\n  - ./hear\ntokenizer: null\noutput: null\n")
+    problem = the(parameter_paths_exist(small.request("eval/one", config=str(file))), "NMT213")
+    assert problem.fix == "did you mean 'here'?"
+    assert stands(problem.where) == position(file, "tasks")
+    assert the(parameter_paths_exist(small.request("eval/one", "tokenizer=./t")), "NMT213").detail

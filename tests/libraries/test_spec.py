@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nemotron.diagnostic import Failure
+from nemotron.libraries.install import install
+from nemotron.libraries.inventory import State, inventory
 from nemotron.libraries.spec import load, names
 
 
@@ -83,3 +85,59 @@ def test_an_unknown_key_in_a_description_has_a_place(tiny):
         load("tiny")
 
     assert failure.value.diagnostics[0].where.line == len(description.read_text().splitlines())
+
+
+ELSEWHERE = """
+summary = "A library of a container"
+license = "Apache-2.0"
+
+[elsewhere]
+image = "an/image:1"
+packages = ["far-away==2"]
+why = "it is published as a container."
+"""
+
+
+@pytest.fixture
+def far_away(tiny):
+    (tiny.locks / "far-away.toml").write_text(ELSEWHERE)
+    return load("far-away")
+
+
+def test_a_library_from_elsewhere_needs_no_lock(far_away):
+    assert str(far_away.elsewhere) == "the container image an/image:1 or a Python with far-away==2"
+    assert far_away.variable == "NEMOTRON_FAR_AWAY_PYTHON"
+
+
+def test_its_digest_changes_with_where_it_comes_from(tiny, far_away):
+    (tiny.locks / "far-away.toml").write_text(ELSEWHERE.replace("image:1", "image:2"))
+
+    assert load("far-away").lock_digest != far_away.lock_digest
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'summary = "x"\nlicense = "x"\n',
+        ELSEWHERE + '[torch]\nversion = "2"\ndownload_mb = {cpu = 1, cuda = 2}\n',
+    ],
+)
+def test_a_library_has_a_lock_or_comes_from_elsewhere(tiny, text):
+    (tiny.locks / "far-away.toml").write_text(text)
+
+    with pytest.raises(Failure) as failure:
+        load("far-away")
+
+    assert _code(failure) == "NMT103"
+
+
+def test_it_is_not_installed_and_blocks_naming_its_source(far_away):
+    with pytest.raises(Failure) as failure:
+        install("far-away")
+
+    (problem,) = failure.value.diagnostics
+    assert (problem.code, failure.value.exit_code) == ("NMT611", 3)
+    assert "an/image:1" in problem.detail
+    assert "NEMOTRON_FAR_AWAY_PYTHON" in problem.fix
+    entry = next(e for e in inventory() if e.library.name == "far-away")
+    assert (entry.state, entry.folder) == (State.ELSEWHERE, None)

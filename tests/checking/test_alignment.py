@@ -144,6 +144,12 @@ def test_the_keys_of_a_config_file_have_their_place(trainer: SmallCatalog, proje
     assert [stands(r.place) for r in problem.related] == [position(file, "pack_size")]
 
 
+def test_a_key_that_refers_to_another_is_not_at_fault_too(trainer: SmallCatalog, project: Path) -> None:
+    packs(project / "packs", pack_size=64)
+    problem = the(found(trainer, "data=packs", "pack_size=32", "model.seq_length=${pack_size}"), "NMT301")
+    assert problem.fix == "pack_size=64"
+
+
 @pytest.mark.parametrize("key", ["pack_size=null", "pack_size=???", "pack_size=many"])
 def test_a_key_without_a_value_states_nothing(trainer: SmallCatalog, project: Path, key: str) -> None:
     packs(project / "packs", pack_size=64)

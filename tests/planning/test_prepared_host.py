@@ -54,5 +54,11 @@ def test_on_one_host_it_runs_in_the_container(steps: SmallCatalog, project: Path
     assert words[words.index("an/image:1") + 1 :][:2] == ["python", "tool.py"]
 
 
+def test_a_key_without_a_value_is_a_word_to_replace(steps: SmallCatalog) -> None:
+    manifest = '[upstream]\nargv = ["tool", "--to", "{paths.output_dir}", "--from", "{paths.source}"]\n'
+    steps.step("train/three", manifest, default="paths:\n  output_dir: null\n  source: ???\n")
+    assert upstream_command(steps.request("train/three"), None) == "tool --to OUTPUT_DIR --from SOURCE"
+
+
 def test_a_step_without_such_a_program_has_no_command(steps: SmallCatalog) -> None:
     assert upstream_command(steps.request("train/two"), "an/image:1") is None

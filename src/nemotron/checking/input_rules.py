@@ -114,7 +114,8 @@ def _bad_lines(
 def _wanted_keys(request: StepRequest, bound: BoundInput) -> tuple[str, ...]:
     if bound.port.field_at is not None:
         field = request.config.document.get(bound.port.field_at)
-        return (field,) if isinstance(field, str) and field != MISSING else ()
+        if field is not None:
+            return (field,) if isinstance(field, str) and field != MISSING else ()
     return request.types.record_keys(bound.port.type) if bound.port.type in request.types else ()
 
 

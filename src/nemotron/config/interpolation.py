@@ -12,6 +12,7 @@ from nemotron.config.tree import MISSING, Document, KeyPath, join_key, leaves
 from nemotron.diagnostic import Diagnostic, Place, error
 
 _NO_DEFAULT = object()
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][\w.-]*)\}")
 # What stands for a secret while OmegaConf resolves: no text of a config holds a NUL.
 _HELD = re.compile("\x00([^\x00]*)\x00")
 
@@ -45,6 +46,14 @@ def interpolate(document: Document) -> tuple[list[Diagnostic], set[KeyPath]]:
         _put(document.tree, path, value)
         following |= {below for below, found in leaves(value, path) if found == MISSING}
     return problems, following
+
+
+def references(document: Document) -> dict[KeyPath, str]:
+    """The values that are wholly a reference to another key, before they are resolved: path → that key."""
+    found = (
+        (path, _REFERENCE.fullmatch(value)) for path, value in leaves(document.tree) if isinstance(value, str)
+    )
+    return {path: match[1] for path, match in found if match is not None}
 
 
 def _unreadable(document: Document, pending: dict[KeyPath, str]) -> Iterator[Diagnostic]:

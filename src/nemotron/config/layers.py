@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nemotron.catalog.catalog import Step
-from nemotron.config.interpolation import interpolate
+from nemotron.config.interpolation import interpolate, references
 from nemotron.config.overrides import Override, apply_overrides
 from nemotron.config.tree import MISSING, Document, KeyPath, join_key
 from nemotron.config.yaml_places import read_yaml
@@ -34,7 +34,8 @@ class RunSection:
 class Config:
     """A resolved config: what the backend reads, our `run:` section, and the file it came from.
 
-    `following` are the paths of values that are missing only because they refer to one that is.
+    `following` are the paths of values that are missing only because they refer to one that is; `refers`
+    maps the path of a value that is wholly a reference to the key that it refers to.
     """
 
     document: Document
@@ -42,6 +43,7 @@ class Config:
     source: Path
     problems: list[Diagnostic]
     following: set[KeyPath] = field(default_factory=set)
+    refers: dict[KeyPath, str] = field(default_factory=dict)
 
     @property
     def tree(self) -> dict[str, Any]:
@@ -95,9 +97,10 @@ def resolve_config(file: Path, overrides: list[Override], bound: dict[str, Any] 
     for key, value in (bound or {}).items():
         document.set(key, value, Place(argument=f"{key} (bound by the plan)"))
     apply_overrides(document, overrides)
+    refers = references(document)
     problems, following = interpolate(document)
     run, run_problems = _take_run_section(document)
-    return Config(document, run, file, problems + run_problems, following)
+    return Config(document, run, file, problems + run_problems, following, refers)
 
 
 def _refuse_defaults(overrides: list[Override]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from nemotron.catalog.manifest import Upstream
 from nemotron.config.secrets import redact_line
+from nemotron.config.tree import MISSING
 from nemotron.libraries.spec import Library
 from nemotron.planning.request import StepRequest
 
@@ -57,13 +58,17 @@ def _filled_in(request: StepRequest, part: str) -> list[str]:
 
 
 def _value(request: StepRequest, name: str) -> str:
+    """What a placeholder stands for; a key without a value becomes a word to be replaced: MEGATRON_PATH."""
     counts = {
         "config": str(request.config.source),
         "gpus": str(request.gpus),
         "nodes": str(request.nodes),
         "gpus_per_node": str(max(1, request.gpus // max(1, request.nodes))),
     }
-    return counts.get(name) or _word(request.config.document.get(name))
+    if name in counts:
+        return counts[name]
+    value = request.config.document.get(name)
+    return name.rpartition(".")[2].upper() if value is None or value == MISSING else _word(value)
 
 
 def _flags(request: StepRequest, upstream: Upstream) -> list[str]:

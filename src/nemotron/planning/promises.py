@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from nemotron.artifacts.facts import fact_from_value
 from nemotron.artifacts.record import FactValue
 from nemotron.catalog.manifest import FactRule, Produces
-from nemotron.config.tree import MISSING
+from nemotron.config.tree import MISSING, split_key
 from nemotron.planning.request import Promise, StepRequest
 
 
@@ -25,9 +25,14 @@ def stands_for(name: str, port: Produces) -> str:
 
 
 def stated_by_keys(request: StepRequest, fact: str, keys: tuple[str, ...]) -> Iterator[tuple[str, FactValue]]:
-    """What config keys state of a fact: each key that states something, and the value."""
+    """What config keys state of a fact: each key that states something, and the value.
+
+    A key that only refers to another one of them says nothing of its own.
+    """
     kind = request.types.facts.get(fact)
     for key in keys:
+        if request.config.refers.get(split_key(key)) in keys:
+            continue
         value = request.config.document.get(key)
         if kind is None or value is None or value == MISSING:
             continue

@@ -66,9 +66,17 @@ class Catalog:
         self.roots = roots
         self._parsed: dict[str, Step] = {}
 
-    @cached_property
+    @property
     def folders(self) -> dict[str, Path]:
         """Step id → folder. Failure NMT104 for an id that is there twice, NMT108 for no category."""
+        found, problems = self.found
+        if problems:
+            raise Failure(problems)
+        return found
+
+    @cached_property
+    def found(self) -> tuple[dict[str, Path], list[Diagnostic]]:
+        """Step id → folder, the first of each id, and what is wrong with the others."""
         found: dict[str, Path] = {}
         problems: list[Diagnostic] = []
         for root in self.roots:
@@ -79,9 +87,7 @@ class Catalog:
                 elif identity in found:
                     problems.append(_duplicate(identity, found[identity] / "step.toml", manifest))
                 found.setdefault(identity, manifest.parent)
-        if problems:
-            raise Failure(problems)
-        return dict(sorted(found.items()))
+        return dict(sorted(found.items())), problems
 
     @cached_property
     def types(self) -> Types:
@@ -101,7 +107,7 @@ class Catalog:
     def step(self, identity: str) -> Step:
         """The step with exactly this id, parsed."""
         if identity not in self._parsed:
-            self._parsed[identity] = _read_step(identity, self.folders[identity])
+            self._parsed[identity] = _read_step(identity, self.found[0][identity])
         return self._parsed[identity]
 
     def steps(self) -> tuple[list[Step], list[Diagnostic]]:

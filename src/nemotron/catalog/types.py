@@ -100,6 +100,10 @@ class Types:
         """The keys of which each record must have one: the type's own, else its parents'."""
         return next((keys for a in self.ancestors(name) if (keys := self.types[a].record_keys)), ())
 
+    def file_of(self, name: str) -> Path:
+        """The types.toml that a type stands in."""
+        return self._files.get(name, self.source)
+
     def require(self, name: str) -> ArtifactType:
         """The type of that name; Failure NMT105 with the nearest known one."""
         if name not in self.types:
@@ -117,7 +121,7 @@ class Types:
         kind = self.types[name]
         for fact in (*kind.facts, *kind.where):
             if fact not in self.facts:
-                where = self._place(name, "facts" if fact in kind.facts else "where")
+                where = self.place(name, "facts" if fact in kind.facts else "where")
                 yield error(
                     "NMT103",
                     f"type '{name}' names the unknown fact '{fact}'",
@@ -129,13 +133,13 @@ class Types:
             yield error(
                 "NMT105",
                 f"type '{name}' is_a '{parent}', which does not exist",
-                where=self._place(name, "is_a"),
+                where=self.place(name, "is_a"),
                 fix=did_you_mean(parent, self.types),
             )
         cycle = self._cycle(name)
         if cycle and name == min(cycle):
             chain = " is_a ".join([*cycle, name])
-            where = self._place(name, "is_a")
+            where = self.place(name, "is_a")
             yield error("NMT106", f"artifact types form a cycle: {chain}", where=where)
 
     def _cycle(self, name: str) -> list[str]:
@@ -145,6 +149,7 @@ class Types:
             chain.append(parent)
         return chain if parent == name else []
 
-    def _place(self, name: str, key: str) -> Place | None:
-        file = self._files.get(name, self.source)
+    def place(self, name: str, key: str) -> Place | None:
+        """Where a key of a type stands in its types.toml."""
+        file = self.file_of(name)
         return find_place(file, ("types", name, key)) if file.is_file() else None

@@ -77,7 +77,7 @@ def parameter_limits(request: StepRequest) -> Iterator[Diagnostic]:
         value = document.get(parameter.key)
         if value is None or value == MISSING or (isinstance(value, str) and "${" in value):
             continue
-        if (problem := _limit(parameter, value)) is not None:
+        if (problem := limit_problem(parameter, value)) is not None:
             code, summary, fix = problem
             yield error(code, f"'{parameter.key}' {summary}", where=document.place(parameter.key), fix=fix)
             continue
@@ -124,7 +124,8 @@ def bound_ports(request: StepRequest) -> Iterator[Diagnostic]:
             yield blocked("NMT208", f"one of {keys} is needed ({name})", fix=f"add {ports[0].at}=PATH")
 
 
-def _limit(parameter: Parameter, value: Any) -> tuple[str, str, str] | None:
+def limit_problem(parameter: Parameter, value: Any) -> tuple[str, str, str] | None:
+    """Code, what is wrong, and the fix of a value that the parameter does not take."""
     as_list = parameter.type == "path" and isinstance(value, list)
     if not has_type(value, "list" if as_list else parameter.type):
         return "NMT220", f"must be {an(parameter.type)}, not {_shown(value)}", ""

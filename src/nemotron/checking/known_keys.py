@@ -55,11 +55,9 @@ class KnownKeys:
 
     @classmethod
     def of_step(cls, step: Step) -> KnownKeys:
-        """The keys of a step. A schema is of the config that the library's trainers read, under torchrun."""
+        """The keys of a step."""
         manifest = step.manifest
-        schema = library_schema(manifest.step.library or "") if manifest.step.launch == "torchrun" else None
-        if schema is not None and not any(schema.has_key(split_key(port.at)) for port in manifest.produces):
-            schema = None  # a converter has a config of its own
+        schema = schema_of(step)
         known = cls(schema)
         for produced in manifest.produces:
             known._add(split_key(produced.at))
@@ -170,6 +168,15 @@ class KnownKeys:
         for end in range(len(path)):
             if isinstance(path[end], str):
                 self._children.setdefault(path[:end], set()).add(str(path[end]))
+
+
+def schema_of(step: Step) -> LibrarySchema | None:
+    """The schema of what reads the step's config: the library's trainers do so under torchrun."""
+    manifest = step.manifest
+    schema = library_schema(manifest.step.library or "") if manifest.step.launch == "torchrun" else None
+    if schema is not None and not any(schema.has_key(split_key(port.at)) for port in manifest.produces):
+        return None  # a converter has a config of its own
+    return schema
 
 
 def _generic(path: KeyPath) -> KeyPath:

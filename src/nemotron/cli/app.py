@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from nemotron import __version__
-from nemotron.cli import explain, library, steps_list, steps_new_config, steps_run, steps_show
+from nemotron.cli import catalog_check, explain, library, steps_list, steps_new_config, steps_run, steps_show
 from nemotron.cli.output import print_diagnostics, print_json
 from nemotron.cli.streams import make_robust
 from nemotron.config.secrets import redact
@@ -42,11 +42,13 @@ app = typer.Typer(
     epilog="Start with: `nemotron steps list`, then `nemotron steps show sft/automodel`.",
 )
 steps = typer.Typer(no_args_is_help=True, help="The catalog of steps: list, show, run, make configs.")
+catalog = typer.Typer(no_args_is_help=True, help="The catalog itself, for people who write steps.")
 libraries = typer.Typer(
     no_args_is_help=True, help="The training libraries, each in an environment of its own."
 )
 app.add_typer(steps, name="steps")
 app.add_typer(libraries, name="library")
+app.add_typer(catalog, name="catalog")
 
 steps.command("list", epilog=steps_list.EXAMPLES)(steps_list.command)
 steps.command("show", epilog=steps_show.EXAMPLES)(steps_show.command)
@@ -54,6 +56,7 @@ steps.command("run", epilog=steps_run.EXAMPLES)(steps_run.command)
 steps.command("new-config", epilog=steps_new_config.EXAMPLES)(steps_new_config.command)
 libraries.command("list", epilog=library.LIST_EXAMPLES)(library.list_command)
 libraries.command("install", epilog=library.INSTALL_EXAMPLES)(library.install_command)
+catalog.command("check", epilog=catalog_check.EXAMPLES)(catalog_check.command)
 app.command("explain", epilog=explain.EXAMPLES)(explain.command)
 
 

@@ -42,6 +42,7 @@ OF_NO_MODULE = {
     "examples/test_quickstart_data.py": "examples/quickstart",
     "libraries/test_locks.py": "locks",
     "steps/test_manifests.py": "steps",
+    "steps/test_alignment.py": "steps",
     "steps/test_chains.py": "steps",
     "test_layout.py": "src",
     "test_readme.py": "README.md",

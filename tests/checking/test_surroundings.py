@@ -38,7 +38,7 @@ def test_more_gpus_than_there_are_block(
     summary: str | None,
 ) -> None:
     has_gpus(monkeypatch, there)
-    small.step("train/one", default="a: 1\n", tiny="a: 1\n")
+    small.step("train/one", default="a: 1\n", tiny="run: {gpus: 0}\n")
     found = list(gpus_are_there(small.request("train/one", gpus=asked)))
     if summary is None:
         assert found == []

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from nemotron.catalog.catalog import Step
+from nemotron.config.layers import read_layers
 from nemotron.diagnostic import Diagnostic, Failure, blocked
 from nemotron.hardware import probe
 from nemotron.libraries import spec
@@ -56,16 +58,16 @@ def gpus_are_there(request: StepRequest) -> Iterator[Diagnostic]:
     if request.gpus > available:
         is_configs = request.gpus == request.config.run.gpus
         has = f"this machine has {available or 'none'}"
-        small = (
-            ""
-            if available
-            else "; `-c tiny` runs without a GPU"
-            if "tiny" in request.step.config_names()
-            else ""
-        )
+        small = "; `-c tiny` runs without a GPU" if not available and _tiny_needs_none(request.step) else ""
         yield blocked(
             "NMT620",
             f"{request.gpus} GPUs are asked for, {has}",
             where=request.config.document.place("run.gpus") if is_configs else None,
             fix=f"--gpus {available}{small}",
         )
+
+
+def _tiny_needs_none(step: Step) -> bool:
+    """Whether the step has a tiny config that is for the CPU."""
+    tiny = step.config_folder / "tiny.yaml"
+    return tiny.is_file() and (read_layers(tiny).get("run.gpus") or 0) == 0

@@ -24,7 +24,7 @@ GPUS = [
     (8, 8, None),
     (4, 8, None),
     (8, 4, "8 GPUs are asked for, this machine has 4"),
-    (1, 0, "1 GPUs are asked for, this machine has none"),
+    (1, 0, "1 GPU is asked for, this machine has none"),
 ]
 
 

@@ -39,9 +39,7 @@ def library_is_installed(request: StepRequest) -> Iterator[Diagnostic]:
         require(name, gpus=request.gpus > 0 and bool(probe.gpus()))
     except Failure as failure:
         for found in failure.diagnostics:
-            is_elsewhere = found.code == "NMT611"
-            command = with_its_python(request, spec.load(name)) if is_elsewhere else ""
-            yield replace(found, fix=f"on a host that has it: {command}") if is_elsewhere else found
+            yield replace(found, fix=_on_its_host(request, name)) if found.code == "NMT611" else found
 
 
 def gpus_are_there(request: StepRequest) -> Iterator[Diagnostic]:
@@ -57,17 +55,25 @@ def gpus_are_there(request: StepRequest) -> Iterator[Diagnostic]:
     available = len(probe.gpus())
     if request.gpus > available:
         is_configs = request.gpus == request.config.run.gpus
-        has = f"this machine has {available or 'none'}"
-        small = "; `-c tiny` runs without a GPU" if not available and _tiny_needs_none(request.step) else ""
+        has = f"{'are' if request.gpus > 1 else 'is'} asked for, this machine has {available or 'none'}"
         yield blocked(
             "NMT620",
-            f"{request.gpus} GPUs are asked for, {has}",
+            f"{request.gpus} GPU{'s' * (request.gpus > 1)} {has}",
             where=request.config.document.place("run.gpus") if is_configs else None,
-            fix=f"--gpus {available}{small}",
+            fix=f"--gpus {available}" if available else _without_a_gpu(request.step),
         )
 
 
-def _tiny_needs_none(step: Step) -> bool:
-    """Whether the step has a tiny config that is for the CPU."""
+def _on_its_host(request: StepRequest, library: str) -> str:
+    """The command there; nothing where NMT612 shows that of the library's own program."""
+    if not request.step.program.is_file() and request.step.manifest.upstream is not None:
+        return ""
+    return f"on a host that has it: {with_its_python(request, spec.load(library))}"
+
+
+def _without_a_gpu(step: Step) -> str:
+    """What to do on a machine without GPUs: most steps have a tiny config that needs none."""
     tiny = step.config_folder / "tiny.yaml"
-    return tiny.is_file() and (read_layers(tiny).get("run.gpus") or 0) == 0
+    if tiny.is_file() and (read_layers(tiny).get("run.gpus") or 0) == 0:
+        return "--gpus 0; `-c tiny` runs without a GPU"
+    return "a machine with GPUs: this step has no config for the CPU"

@@ -238,7 +238,7 @@ def test_two_runs_of_one_request_at_once_are_one_run(nemotron: Nemotron, chat: P
     first = start_nemotron(*COUNT, "pause=pause")
     wait_for(lambda: [a for a in attempts(project) if (a / "progress.jsonl").exists()], "running job")
     second = nemotron(*COUNT, "pause=pause", "--json")
-    (project / "pause").unlink()
+    (project / "pause").write_text("go on")
     assert second.returncode == 3
     problem = json.loads(second.stdout)["diagnostics"][0]
     assert problem["code"] == "NMT806"

@@ -66,7 +66,7 @@ def test_a_request_to_stop_ends_the_job_and_the_next_run_goes_on(
     assert stdout.startswith("Interrupted: every process of the job was ended.")
     assert f"The log: {attempt.relative_to(project)}/log" in stderr
     assert result_of(attempt)["status"] == "interrupted"
-    (project / "pause").unlink()
+    (project / "pause").write_text("go on")
     ended = nemotron(*TRAIN, "helpers=[polite]")
     assert ended.returncode == 0
     assert "starting after epoch 1" in ended.stderr
@@ -87,7 +87,7 @@ def test_a_second_ctrl_c_ends_the_grace_of_those_that_ignore_the_first(start: St
 def test_a_run_under_nohup_outlives_its_terminal(start: Start, project: Path) -> None:
     runner, _, _ = start(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     runner.send_signal(signal.SIGHUP)
-    (project / "pause").unlink()
+    (project / "pause").write_text("go on")
     runner.communicate(timeout=60)
     assert runner.returncode == 0
     assert (project / "out" / "model.json").is_file()
@@ -101,7 +101,7 @@ def test_after_a_kill_the_same_command_ends_the_orphans_and_finishes(
     runner.communicate()
     assert all(is_alive(pid) for pid in orphans)
     assert not (dead / "result.json").exists()
-    (project / "pause").unlink()
+    (project / "pause").write_text("go on")
     os.kill(orphans[0], signal.SIGSTOP)  # a process that hangs ends by KILL alone
     ended = nemotron(*TRAIN, "helpers=[polite,stubborn]", "--json")
     told = json.loads(ended.stdout)

@@ -74,7 +74,7 @@ def test_a_run_goes_on_when_its_reader_leaves(chat: Path, project: Path) -> None
     for stream in (running.stdout, running.stderr):
         assert stream is not None
         stream.close()
-    (project / "pause").unlink()
+    (project / "pause").write_text("go on")
     assert running.wait(60) == 0
     assert (project / "out" / "artifact.json").is_file()
 

@@ -68,9 +68,11 @@ def test_an_attempt_keeps_what_was_asked_and_what_came_of_it(chat: Path, project
 
 
 def test_every_path_in_a_job_s_config_is_absolute(chat: Path, project: Path) -> None:
-    run_step(*COUNT, "output=some/where", "pause=no/such")
+    (project / "go").write_text("on", encoding="utf-8")
+    run_step(*COUNT, "output=some/where", "pause=./go")
     config = yaml.safe_load(last_attempt(project).config.read_text(encoding="utf-8"))
     assert config["data"] == str(chat)
+    assert config["pause"] == str(project / "go")
     assert config["output"] == str(project / "some" / "where")
     assert (project / "some" / "where" / "counts.json").is_file()
 
@@ -156,7 +158,7 @@ def test_a_resumable_step_goes_on_where_it_was_cut_off(chat: Path, project: Path
     (project / "pause").touch()
     with pytest.raises(KeyError):
         run_step_with(_FailsAfter(epochs=1), *TRAIN, "pause=pause")
-    (project / "pause").unlink()
+    (project / "pause").write_text("go on")
     outcome, events = run_step(*TRAIN, "pause=pause")
     assert outcome.status == "done"
     assert events.lines == ["starting after epoch 1"]

@@ -76,4 +76,6 @@ def _without_a_gpu(step: Step) -> str:
     tiny = step.config_folder / "tiny.yaml"
     if tiny.is_file() and (read_layers(tiny).get("run.gpus") or 0) == 0:
         return "--gpus 0; `-c tiny` runs without a GPU"
+    if step.manifest.step.gpus == 0:
+        return "--gpus 0"
     return "a machine with GPUs: this step has no config for the CPU"

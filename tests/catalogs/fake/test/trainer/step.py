@@ -37,7 +37,7 @@ def main(run: job.Job) -> list[job.Output]:
         letters.update(Path(config["data"]).read_text(encoding="utf-8"))
         job.write_json(state, {"epochs": epoch})
         run.progress(epoch, config["epochs"], loss=1.0 / epoch)
-        while config["pause"] and Path(config["pause"]).exists():
+        while config["pause"] and not Path(config["pause"]).read_text(encoding="utf-8"):
             time.sleep(0.02)
     for helper in helpers:
         helper.kill()

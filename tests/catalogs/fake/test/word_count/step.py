@@ -21,7 +21,7 @@ def main(run: job.Job) -> list[job.Output]:
             counts[turn["role"]] += size if size >= config["minimum"] else 0
         run.progress(number, len(lines), unit="record", loss=1 / number, tokens_per_s=1234.5)
     print(f"counted {len(lines)} records")
-    while config["pause"] and Path(config["pause"]).exists():
+    while config["pause"] and not Path(config["pause"]).read_text(encoding="utf-8"):
         time.sleep(0.02)
     folder = new_folder(config["output"], "output")
     job.write_json(folder / "counts.json", dict(counts))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from nemotron.catalog.catalog import Catalog, Step
-from nemotron.catalog.types import Types
 from nemotron.checking import catalog_rules, catalog_values
 from nemotron.checking.catalog_files import StepFiles, pattern_names
 from nemotron.checking.catalog_rules import Rule, Scope
 from nemotron.diagnostic import Diagnostic, Failure, error
 
 T = TypeVar("T")
+# Steps that are checked at a time; up to this many, starting further processes does not pay.
+_BATCH = 50
 RULES: tuple[Rule, ...] = (
     catalog_rules.types_exist,
     catalog_rules.keys_exist,
@@ -47,14 +49,13 @@ def check_catalog(catalog: Catalog, part: Path | None = None) -> Checked:
     folders, problems = catalog.found
     found = list(problems)
     chosen = [i for i, folder in folders.items() if part is None or part in (folder, *folder.parents)]
-    steps = {identity: _attempt(lambda: catalog.step(identity), found) for identity in chosen}  # noqa: B023
     types = _attempt(lambda: catalog.types, found)
+    names = [n for n in types.types if part is None or types.file_of(n).parent == part] if types else []
+    scope = Scope(types, frozenset(pattern_names(catalog.roots))) if types else None
+    found.extend(p for batch in _in_batches(_Work(catalog, scope), chosen) for p in batch)
     if types is not None:
-        scope = Scope(types, frozenset(pattern_names(catalog.roots)))
-        found.extend(p for step in steps.values() if step for p in _check_step(step, scope))
-        found.extend(_check_types(catalog, types, steps, part))
-    count = len(_types_of(types, part)) if types else 0
-    return Checked(len(chosen), count, sorted(dict.fromkeys(found), key=Diagnostic.sort_key))
+        found.extend(catalog_rules.conversions_convert(types, _Steps(catalog), names))
+    return Checked(len(chosen), len(names), sorted(dict.fromkeys(found), key=Diagnostic.sort_key))
 
 
 def catalog_of(path: Path, default: Catalog) -> Catalog:
@@ -91,25 +92,58 @@ def _depth(folder: Path) -> int:
     return identity.count("/") if fits and "/" in identity else 1
 
 
-def _check_step(step: Step, scope: Scope) -> list[Diagnostic]:
-    files = StepFiles(step)
-    return [problem for rule in RULES for problem in rule(files, scope)]
+@dataclass(frozen=True)
+class _Work:
+    """What checking a batch of steps takes. Without a scope, it is checked only whether manifests parse."""
+
+    catalog: Catalog
+    scope: Scope | None
+
+    def __call__(self, identities: Sequence[str]) -> list[Diagnostic]:
+        found: list[Diagnostic] = []
+        for identity in identities:
+            try:
+                files = StepFiles(self.catalog.step(identity))
+            except Failure as failure:
+                found.extend(failure.diagnostics)
+                continue
+            if self.scope is not None:
+                found.extend(problem for rule in RULES for problem in rule(files, self.scope))
+        return found
 
 
-def _check_types(
-    catalog: Catalog, types: Types, steps: dict[str, Step | None], part: Path | None
-) -> list[Diagnostic]:
-    """The types of the part; steps beyond it are read where a type names them."""
-    names = _types_of(types, part)
-    wanted = {identity for name in names for identity in types[name].convert_to.values()}
-    known = dict.fromkeys(catalog.found[0]) | steps
-    for identity in wanted & known.keys() - steps.keys():
-        known[identity] = _attempt(lambda: catalog.step(identity), [])  # noqa: B023
-    return list(catalog_rules.conversions_convert(types, known, names))
+def _in_batches(work: _Work, identities: list[str]) -> Iterable[list[Diagnostic]]:
+    """The problems of all steps. Many are checked in processes side by side: most of it is reading TOML."""
+    batches = [identities[i : i + _BATCH] for i in range(0, len(identities), _BATCH)]
+    processes = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1, len(batches))
+    if processes < 2:
+        return map(work, batches)
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(processes, get_context("fork")) as pool:
+        return list(pool.map(work, batches))
 
 
-def _types_of(types: Types, part: Path | None) -> list[str]:
-    return [name for name in types.types if part is None or types.file_of(name).parent == part]
+class _Steps(Mapping[str, Step | None]):
+    """The steps of a catalog, each read when it is asked for; None where it does not parse."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def __getitem__(self, identity: str) -> Step | None:
+        if identity not in self._catalog.found[0]:
+            raise KeyError(identity)
+        return _attempt(lambda: self._catalog.step(identity), [])
+
+    def __contains__(self, identity: object) -> bool:
+        return identity in self._catalog.found[0]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._catalog.found[0])
+
+    def __len__(self) -> int:
+        return len(self._catalog.found[0])
 
 
 def _attempt(read: Callable[[], T], problems: list[Diagnostic]) -> T | None:

@@ -115,7 +115,7 @@ def ports(step: Step) -> Iterator[tuple[str, int, Port]]:
 
 def pattern_names(roots: list[Path]) -> set[str]:
     """The ids of the pages below every root's `patterns/`."""
-    return {page.stem for root in roots for page in (root / "patterns").glob("*.md")}
+    return {page.stem for root in roots for page in (root / "patterns").glob("*.md")} - {"README"}
 
 
 def _stands_alone(own: Document | Failure) -> bool:

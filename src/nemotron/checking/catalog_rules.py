@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,7 +133,7 @@ def folder_is_complete(files: StepFiles, scope: Scope) -> Iterator[Diagnostic]:
 
 
 def conversions_convert(
-    types: Types, steps: dict[str, Step | None], among: Iterable[str]
+    types: Types, steps: Mapping[str, Step | None], among: Iterable[str]
 ) -> Iterator[Diagnostic]:
     """`convert_to` of the types `among` names steps that take the type and make the other one.
 
@@ -148,7 +148,7 @@ def conversions_convert(
 
 
 def _bad_conversion(
-    types: Types, steps: dict[str, Step | None], source: str, target: str, identity: str
+    types: Types, steps: Mapping[str, Step | None], source: str, target: str, identity: str
 ) -> tuple[str, str, str, tuple[Related, ...]] | None:
     if target not in types:
         summary = f"'{source}' converts to '{target}', which is no artifact type"

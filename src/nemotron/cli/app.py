@@ -12,7 +12,16 @@ from typing import Annotated
 import typer
 
 from nemotron import __version__
-from nemotron.cli import catalog_check, explain, library, steps_list, steps_new_config, steps_run, steps_show
+from nemotron.cli import (
+    catalog_check,
+    explain,
+    library,
+    steps_check,
+    steps_list,
+    steps_new_config,
+    steps_run,
+    steps_show,
+)
 from nemotron.cli.output import print_diagnostics, print_json
 from nemotron.cli.streams import make_robust
 from nemotron.config.secrets import redact
@@ -41,7 +50,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Start with: `nemotron steps list`, then `nemotron steps show sft/automodel`.",
 )
-steps = typer.Typer(no_args_is_help=True, help="The catalog of steps: list, show, run, make configs.")
+steps = typer.Typer(no_args_is_help=True, help="The catalog of steps: list, show, check, run, make configs.")
 catalog = typer.Typer(no_args_is_help=True, help="The catalog itself, for people who write steps.")
 libraries = typer.Typer(
     no_args_is_help=True, help="The training libraries, each in an environment of its own."
@@ -53,6 +62,7 @@ app.add_typer(catalog, name="catalog")
 steps.command("list", epilog=steps_list.EXAMPLES)(steps_list.command)
 steps.command("show", epilog=steps_show.EXAMPLES)(steps_show.command)
 steps.command("run", epilog=steps_run.EXAMPLES)(steps_run.command)
+steps.command("check", epilog=steps_check.EXAMPLES)(steps_check.command)
 steps.command("new-config", epilog=steps_new_config.EXAMPLES)(steps_new_config.command)
 libraries.command("list", epilog=library.LIST_EXAMPLES)(library.list_command)
 libraries.command("install", epilog=library.INSTALL_EXAMPLES)(library.install_command)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nemotron.cli import options
 from nemotron.cli.output import print_diagnostics, print_json
 
 EXAMPLES = (
@@ -20,8 +21,8 @@ def command(
         Path | None,
         typer.Argument(help="A catalog's root, or a step's folder; without it, every catalog in use."),
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Take warnings for errors.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    strict: options.Strict = False,
+    as_json: options.Json = False,
 ) -> None:
     """Check the manifests, types and configs of steps: for people who write them.
 

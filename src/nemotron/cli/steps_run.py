@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from nemotron.cli import complete
+from nemotron.cli import options
 from nemotron.cli.output import print_diagnostics, print_json, short_command, short_path
+from nemotron.diagnostic import Diagnostic, exit_code
 
 EXAMPLES = (
     "Examples: `nemotron steps run sft/automodel -c tiny` · "
@@ -18,23 +19,13 @@ EXAMPLES = (
 
 
 def command(
-    step: Annotated[
-        str, typer.Argument(help="A step's id, or its unambiguous tail.", autocompletion=complete.step_ids)
-    ],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Config keys to set; ~KEY deletes one."),
-    ] = None,
-    config: Annotated[
-        str,
-        typer.Option(
-            "-c", "--config", help="A config's name, or a path.", autocompletion=complete.config_names
-        ),
-    ] = "default",
-    gpus: Annotated[int | None, typer.Option(min=0, help="GPUs in all; 0 runs on the CPU.")] = None,
-    nodes: Annotated[int | None, typer.Option(min=1, help="Machines to spread the GPUs over.")] = None,
+    step: options.Step,
+    overrides: options.Overrides = None,
+    config: options.Config = "default",
+    gpus: options.Gpus = None,
+    nodes: options.Nodes = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, run nothing.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Take warnings for errors.")] = False,
+    strict: options.Strict = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show progress, not the job's log.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document at the end.")] = False,
 ) -> None:
@@ -42,20 +33,11 @@ def command(
 
     A step that already ran with the same config on the same inputs is not run again.
     """
-    from nemotron.catalog.catalog import default_catalog
-    from nemotron.checking.check import check_step
-    from nemotron.diagnostic import exit_code
-    from nemotron.execution import runner
     from nemotron.execution.store import Store
-    from nemotron.planning.resolve import Wish, resolve
+    from nemotron.planning.resolve import Wish
 
-    request = resolve(Wish(step, config, overrides or [], gpus, nodes), default_catalog())
     store = Store.of_project()
-    diagnostics = check_step(request)
-    # The key needs the inputs' digests, so a request with errors has none.
-    plan = runner.prepare(request, store) if exit_code(diagnostics) != 2 else None
-    diagnostics += plan.problems if plan else []
-    code = exit_code(diagnostics, strict=strict)
+    request, plan, diagnostics, code = look(Wish(step, config, overrides or [], gpus, nodes), store, strict)
     shown = _describe(request, plan)
     if plan and (dry_run or code):
         print(_plan_text(shown), file=sys.stderr)
@@ -67,6 +49,21 @@ def command(
             print("The dry run passed: nothing was run.")
         raise typer.Exit(code)
     raise typer.Exit(_run(plan, store, shown, quiet=quiet, as_json=as_json))
+
+
+def look(wish: Any, store: Any, strict: bool) -> tuple[Any, Any, list[Diagnostic], int]:
+    """Resolve and check a wish: the request, its plan if there is one, the problems, the exit code."""
+    from nemotron.catalog.catalog import default_catalog
+    from nemotron.checking.check import check_step
+    from nemotron.execution import runner
+    from nemotron.planning.resolve import resolve
+
+    request = resolve(wish, default_catalog())
+    diagnostics = check_step(request)
+    # The key needs the inputs' digests, so a request with errors has none.
+    plan = runner.prepare(request, store) if exit_code(diagnostics) != 2 else None
+    diagnostics += plan.problems if plan else []
+    return request, plan, diagnostics, exit_code(diagnostics, strict=strict)
 
 
 def _run(plan: Any, store: Any, shown: dict[str, Any], *, quiet: bool, as_json: bool) -> int:

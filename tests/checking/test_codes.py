@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,9 @@ import pytest
 from small import failure
 
 import nemotron
-from nemotron.checking.codes import all_codes, find_code
+from nemotron.checking.codes import Code, all_codes, find_code
+from nemotron.cli.app import app
+from nemotron.diagnostic import Failure
 
 SOURCE = Path(nemotron.__file__).parent
 CODE = re.compile(r"\bNMT\d{3}\b")
@@ -62,8 +66,6 @@ def test_a_code_always_weighs_the_same() -> None:
 
 @pytest.mark.parametrize("entry", all_codes(), ids=lambda entry: entry.code)
 def test_an_entry_says_in_a_few_sentences_when_and_what_to_do(entry: object) -> None:
-    from nemotron.checking.codes import Code
-
     assert isinstance(entry, Code)
     assert CODE.fullmatch(entry.code)
     assert entry.code[3] in RANGES
@@ -98,3 +100,40 @@ def test_an_unknown_code_is_reported(written: str, fix: str) -> None:
     found = failure(lambda: find_code(written))
     assert (found.code, found.summary) == ("NMT109", f"there is no diagnostic code '{written}'")
     assert found.fix.startswith(fix)
+
+
+EXAMPLES = [entry for entry in all_codes() if entry.example is not None]
+
+
+@pytest.mark.parametrize("entry", EXAMPLES, ids=lambda entry: entry.code)
+def test_an_example_gives_its_code_and_no_other_of_that_weight(
+    entry: Code, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert entry.example is not None
+    monkeypatch.delenv("NEMOTRON_STEPS_PATH", raising=False)
+    for name, content in entry.example.files.items():
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(content, encoding="utf-8")
+    program, *arguments = shlex.split(entry.example.command)
+    assert program == "nemotron"
+    found = diagnostics_of(arguments, capsys)
+    assert entry.code in found
+    severity = found[entry.code]
+    assert [code for code, other in found.items() if other == severity] == [entry.code]
+    assert severity == "error" or "error" not in found.values()
+
+
+def diagnostics_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """Code → severity of what a command line reports, run in this process."""
+    try:
+        app([*arguments, "--json"], standalone_mode=False)
+    except Failure as failure:
+        return {problem.code: str(problem.severity) for problem in failure.diagnostics}
+    told = json.loads(capsys.readouterr().out)
+    return {problem["code"]: problem["severity"] for problem in told["diagnostics"]}
+
+
+def test_most_codes_about_the_catalog_and_configs_have_an_example() -> None:
+    plain = [entry for entry in all_codes() if entry.code < "NMT230"]
+    without = [entry.code for entry in plain if entry.example is None]
+    assert len(without) < len(plain) / 10, without

@@ -29,3 +29,11 @@ def test_an_unknown_code_is_an_error(nemotron: Nemotron) -> None:
     ended = nemotron("explain", "NMT999999", "--json")
     assert ended.returncode == 2
     assert [problem["code"] for problem in json.loads(ended.stdout)["diagnostics"]] == ["NMT109"]
+
+
+def test_an_example_is_shown_with_its_files_and_its_command(nemotron: Nemotron) -> None:
+    shown = nemotron("explain", "NMT212").stdout
+    assert shown.endswith(
+        "\n\nExample\n\n  mine.yaml\n    num_shards: 8\n    split_seed: 1\n    num_shards: 16\n\n"
+        "  $ nemotron steps check data_prep/pretrain_prep -c mine.yaml\n"
+    )

@@ -40,7 +40,7 @@ def test_it_finds_what_the_dry_run_finds(
 
 
 def test_strict_takes_warnings_for_errors(nemotron: Nemotron, chat: Path) -> None:
-    slip = ("sft/automodel", "-c", "tiny", "model.trust_remote_code=true", "--json")
+    slip = ("sft/automodel", "model.trust_remote_code=true", "--gpus", "0", "--json")
     found = [nemotron("steps", "check", *slip, *more) for more in ((), ("--strict",))]
     severities = {d["severity"] for d in json.loads(found[0].stdout)["diagnostics"]}
     assert "warning" in severities

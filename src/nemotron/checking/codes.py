@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from nemotron.diagnostic import Failure, error
 from nemotron.nearest import did_you_mean
@@ -13,18 +14,27 @@ _FILE = Path(__file__).with_name("codes.toml")
 
 
 @dataclass(frozen=True)
+class Example:
+    """A command line that gives the code in an empty folder with these files (name → content) in it."""
+
+    command: str
+    files: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Code:
-    """A code, its title, and a paragraph on when it is given and what to do."""
+    """A code, its title, a paragraph on when it is given and what to do, and where it is cheap an example."""
 
     code: str
     title: str
     explanation: str
+    example: Example | None = None
 
 
 def all_codes() -> list[Code]:
     """Every code, in order."""
     table = tomllib.loads(_FILE.read_text(encoding="utf-8"))
-    return [Code(code, entry["title"], entry["explanation"]) for code, entry in sorted(table.items())]
+    return [_code(code, entry) for code, entry in sorted(table.items())]
 
 
 def find_code(code: str) -> Code:
@@ -34,3 +44,8 @@ def find_code(code: str) -> Code:
         hint = did_you_mean(code.upper(), known) or "`nemotron explain` lists them all"
         raise Failure(error("NMT109", f"there is no diagnostic code '{code}'", fix=hint))
     return known[code.upper()]
+
+
+def _code(code: str, entry: dict[str, Any]) -> Code:
+    example = Example(**entry["example"]) if "example" in entry else None
+    return Code(code, entry["title"], entry["explanation"], example)

@@ -44,6 +44,7 @@ OF_NO_MODULE = {
     "steps/test_manifests.py": "steps",
     "steps/test_alignment.py": "steps",
     "steps/test_chains.py": "steps",
+    "steps/test_patterns.py": "steps/patterns",
     "test_layout.py": "src",
     "test_readme.py": "README.md",
     "test_repository.py": ".git",

@@ -1,0 +1,400 @@
+"""The route search: from artifacts at hand to a wanted one, through steps that need all of their inputs.
+
+Pure: sees types, ports and costs, no files. The graph is an AND/OR graph: an artifact type is made by any
+one of several steps (OR), and a step needs all of its required inputs (AND). The cheapest derivations are
+found as in Knuth's generalisation of Dijkstra's algorithm (A Generalization of Dijkstra's Algorithm, 1977),
+the further ones as in k-best A* parsing (Pauls and Klein, K-Best A* Parsing, 2009): the cost of the cheapest
+way from a type to the goal is known beforehand, and bounds what is still to come.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+from math import inf
+from typing import Any
+
+from nemotron.artifacts.record import FactValue
+
+# Derivations that are kept of one type and that use the same things. More than the cheapest matter where
+# conditions between inputs rule one out; in a catalog that is this large, the cheapest has to do.
+_KEPT = 4
+_LARGE = 80
+# After so many derivations the search ends with what it has: a plan that long is not one that people read.
+_MOST = 60_000
+# For alternatives: how many searches with a step taken out, among how many actions, how far each goes.
+_SEARCHES = 24
+_NEAR = 120
+_FAR = 1_500
+Constants = Mapping[str, FactValue]
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input: the type and the constant facts that it takes. An optional one is filled if it can be."""
+
+    name: str
+    type: str
+    optional: bool = False
+    constants: Constants = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output: its type, and facts that are constants of it."""
+
+    name: str
+    type: str
+    constants: Constants = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Action:
+    """One way of using a step: of a group of alternative inputs, one is chosen."""
+
+    step: str
+    cost: float
+    ports: tuple[Port, ...]
+    outputs: tuple[Output, ...]
+
+
+@dataclass(frozen=True)
+class Given:
+    """An artifact at hand: its name, its type, and what is known of it."""
+
+    name: str
+    type: str
+    facts: Constants = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Derivation:
+    """How one artifact comes about: it is given, or an action makes it from other derivations.
+
+    `uses` has a bit for each given artifact and, above those, for each step that the plan must go through.
+    `inputs` are in the order of the action's ports; None is an optional port that stays empty.
+    """
+
+    type: str
+    cost: float
+    uses: int
+    given: Given | None = None
+    action: Action | None = None
+    output: Output | None = None
+    inputs: tuple[Derivation | None, ...] = ()
+    steps: frozenset[str] = frozenset()
+
+    @property
+    def constants(self) -> Constants:
+        if self.given is not None:
+            return self.given.facts
+        assert self.output is not None
+        return self.output.constants
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is asked for. `ancestors` maps each type to itself and its parents, nearest first."""
+
+    want: str
+    givens: tuple[Given, ...]
+    actions: tuple[Action, ...]
+    ancestors: Mapping[str, Sequence[str]]
+    through: tuple[str, ...] = ()
+
+
+def search(problem: Problem, count: int = 4) -> list[Derivation]:
+    """The best derivation of the wanted type, and up to `count` - 1 further ones that differ in their steps.
+
+    Better: more of the given artifacts used, more of the steps to go through, then the lower cost. What is at
+    hand is never the answer. Empty where nothing makes the wanted type. The further ones are found by taking
+    out a step of a better one (Lawler's method), near the best one where the catalog is large.
+    """
+    whole = _Search(problem)
+    best = whole.best()
+    if best is None:
+        return []
+    near = whole.near(best)
+    found = [best]
+    agenda: list[tuple[tuple[Any, ...], tuple[str, ...], Derivation]] = []
+    seen: set[frozenset[str]] = {frozenset()}
+    searches = 0
+    banned, current = frozenset[str](), best
+    while len(found) < count:
+        for step in sorted(current.steps):
+            without = banned | {step}
+            if without in seen or searches == _SEARCHES:
+                continue
+            seen.add(without)
+            searches += 1
+            actions = tuple(action for action in near if action.step not in without)
+            other = _Search(replace(problem, actions=actions)).best(_FAR)
+            if other is not None:
+                heapq.heappush(agenda, (whole.merit(other), tuple(sorted(without)), other))
+        if not agenda:
+            break
+        _, names, current = heapq.heappop(agenda)
+        banned = frozenset(names)
+        if all(_recipe(current) != _recipe(other) for other in found):
+            found.append(current)
+    return found
+
+
+class _Search:
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.actions = sorted(problem.actions, key=lambda a: (a.step, [port.name for port in a.ports]))
+        self.takers = _takers(self.actions)
+        self.cheapest = _cheapest(problem, self.actions, self.takers)
+        self.rest = _rest(problem, self.actions, self.cheapest)
+        self.full = (1 << (len(problem.givens) + len(problem.through))) - 1
+        self.leaves = [
+            Derivation(given.type, 0.0, 1 << bit, given=given) for bit, given in enumerate(problem.givens)
+        ]
+        self.agenda: list[tuple[float, float, int, int, Derivation]] = []
+        self.kept: dict[str, list[Derivation]] = defaultdict(list)
+        self.counts: dict[tuple[str, str, int], int] = defaultdict(int)
+        self.pushed = 0
+        self.most_kept = 1 if len(problem.actions) > _LARGE else _KEPT
+
+    def best(self, most: int = _MOST) -> Derivation | None:
+        """The best derivation: the first, and so cheapest, that uses everything; else the best of all."""
+        for bit, leaf in enumerate(self.leaves):
+            self._push(leaf, rank=bit)
+        found: list[Derivation] = []
+        for _ in range(most):
+            if not self.agenda:
+                break
+            derivation = heapq.heappop(self.agenda)[4]
+            if not self._keep(derivation):
+                continue
+            ancestors = self.problem.ancestors[derivation.type]
+            if derivation.action is not None and self.problem.want in ancestors:
+                found.append(derivation)
+                if derivation.uses == self.full:
+                    return derivation
+            for ancestor in ancestors:
+                for rank, position in self.takers.get(ancestor, ()):
+                    self._extend(rank, position, derivation)
+        return min(found, key=self.merit, default=None)
+
+    def near(self, best: Derivation) -> tuple[Action, ...]:
+        """The actions that alternatives are made of: those on the cheapest ways to the goal, and its own."""
+        if len(self.actions) <= _NEAR:
+            return tuple(self.actions)
+        own = [action for action in self.actions if action.step in best.steps]
+        return tuple(dict.fromkeys([*own, *sorted(self.actions, key=self._bound)[:_NEAR]]))
+
+    def _bound(self, action: Action) -> float:
+        """The least that a plan with this action costs."""
+        inputs = sum(self.cheapest.get(port.type, inf) for port in action.ports if not port.optional)
+        kinds = (kind for output in action.outputs for kind in self.problem.ancestors[output.type])
+        return action.cost + inputs + min((self.rest.get(kind, inf) for kind in kinds), default=inf)
+
+    def merit(self, derivation: Derivation) -> tuple[int, int, float, tuple[str, ...]]:
+        givens = len(self.problem.givens)
+        missing = self.full & ~derivation.uses
+        unused = (missing & ((1 << givens) - 1)).bit_count()
+        avoided = (missing >> givens).bit_count()
+        return unused, avoided, derivation.cost, _recipe(derivation)
+
+    def _push(self, derivation: Derivation, rank: int) -> None:
+        rest = min((self.rest.get(a, inf) for a in self.problem.ancestors[derivation.type]), default=inf)
+        if rest < inf and self.counts[_kind(derivation)] < self.most_kept:
+            self.pushed += 1
+            heapq.heappush(
+                self.agenda, (derivation.cost + rest, -derivation.cost, rank, self.pushed, derivation)
+            )
+
+    def _keep(self, derivation: Derivation) -> bool:
+        kind = _kind(derivation)
+        if self.counts[kind] >= self.most_kept:
+            return False
+        self.counts[kind] += 1
+        for ancestor in self.problem.ancestors[derivation.type]:
+            self.kept[ancestor].append(derivation)
+        return True
+
+    def _extend(self, rank: int, position: int, new: Derivation) -> None:
+        """Every use of an action with `new` at one of its ports and older derivations at the others."""
+        action = self.actions[rank]
+        is_spare = action.ports[position].optional and new.given is not None  # `_fill_optional` does it
+        if is_spare or action.step in new.steps or not _fits(action, position, new):
+            return
+        choices: list[list[Derivation]] = []
+        for index, port in enumerate(action.ports):
+            if index == position:
+                choices.append([new])
+            elif not port.optional:
+                others = [
+                    d
+                    for d in self.kept.get(port.type, ())
+                    if action.step not in d.steps and _fits(action, index, d)
+                ]
+                if not others:
+                    return
+                choices.append(others)
+            else:
+                choices.append([])
+        required = [chosen for chosen in choices if chosen]
+        for combination in product(*required):
+            self._apply(rank, action, [bool(chosen) for chosen in choices], combination)
+
+    def _apply(
+        self, rank: int, action: Action, is_filled: list[bool], combination: tuple[Derivation, ...]
+    ) -> None:
+        given_once = iter(combination)
+        inputs = [next(given_once) if filled else None for filled in is_filled]
+        present = [d for d in inputs if d is not None]
+        if _is_one_thing_twice(present):
+            return
+        self._fill_optional(action, inputs)
+        present = [d for d in inputs if d is not None]
+        uses, steps = self._through(action.step), frozenset({action.step})
+        for derivation in present:
+            uses |= derivation.uses
+            steps |= derivation.steps
+        cost = action.cost + sum(derivation.cost for derivation in present)
+        for output in action.outputs:
+            made = Derivation(output.type, cost, uses, None, action, output, tuple(inputs), steps)
+            self._push(made, len(self.problem.givens) + rank)
+
+    def _through(self, step: str) -> int:
+        through, givens = self.problem.through, len(self.problem.givens)
+        return 1 << (givens + through.index(step)) if step in through else 0
+
+    def _fill_optional(self, action: Action, inputs: list[Derivation | None]) -> None:
+        """Optional inputs are used when they are at hand: given, or made beside another input."""
+        for index, port in enumerate(action.ports):
+            if not port.optional or inputs[index] is not None:
+                continue
+            beside = [d for other in inputs if other is not None for d in _siblings(other)]
+            for candidate in (*self.leaves, *beside):
+                accepted = port.type in self.problem.ancestors[candidate.type]
+                taken = any(_is_same(candidate, other) for other in inputs if other is not None)
+                if (
+                    accepted
+                    and not taken
+                    and _fits(action, index, candidate)
+                    and _uses_new(candidate, inputs)
+                ):
+                    inputs[index] = candidate
+                    break
+
+
+def _fits(action: Action, index: int, derivation: Derivation) -> bool:
+    """Constants agree, and a given artifact that has the name of another port of the action goes there."""
+    port = action.ports[index]
+    known = derivation.constants
+    if any(known[fact] != value for fact, value in port.constants.items() if fact in known):
+        return False
+    if derivation.given is None or derivation.given.name == port.name:
+        return True
+    return all(other.name != derivation.given.name for other in action.ports)
+
+
+def _uses_new(candidate: Derivation, inputs: list[Derivation | None]) -> bool:
+    """Whether an optional input adds something: a sibling always does, a given one if it is not used yet."""
+    if candidate.given is None:
+        return True
+    return all(other is None or not candidate.uses & other.uses for other in inputs)
+
+
+def _siblings(derivation: Derivation) -> Iterator[Derivation]:
+    """The other outputs of the same use of an action."""
+    action = derivation.action
+    for output in action.outputs if action is not None else ():
+        if output != derivation.output:
+            yield Derivation(
+                output.type, 0.0, derivation.uses, None, action, output, derivation.inputs, derivation.steps
+            )
+
+
+def _is_same(one: Derivation, other: Derivation) -> bool:
+    if one.given is not None or other.given is not None:
+        return one.given == other.given
+    return one.action == other.action and one.output == other.output and one.inputs == other.inputs
+
+
+def _is_one_thing_twice(derivations: list[Derivation]) -> bool:
+    """Whether two inputs of one step are the same artifact: a teacher is not its own student."""
+    return any(
+        _is_same(one, other) for number, one in enumerate(derivations) for other in derivations[number + 1 :]
+    )
+
+
+def _kind(derivation: Derivation) -> tuple[str, str, int]:
+    """What counts as the same: the type (and what tells outputs of one type apart), and what was used."""
+    return derivation.type, str(sorted(derivation.constants.items())), derivation.uses
+
+
+def _recipe(derivation: Derivation) -> tuple[str, ...]:
+    """The steps of a derivation, each once, in order of their ids."""
+    return tuple(sorted(derivation.steps))
+
+
+def _takers(actions: list[Action]) -> dict[str, list[tuple[int, int]]]:
+    """Type → the ports that take it, as (position of the action, position of the port)."""
+    takers: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for rank, action in enumerate(actions):
+        for position, port in enumerate(action.ports):
+            takers[port.type].append((rank, position))
+    return takers
+
+
+def _cheapest(
+    problem: Problem, actions: list[Action], takers: dict[str, list[tuple[int, int]]]
+) -> dict[str, float]:
+    """Knuth's algorithm: the cost of the cheapest derivation of what each port type takes."""
+    cost: dict[str, float] = {}
+    waiting = [sum(not port.optional for port in action.ports) for action in actions]
+    total = [action.cost for action in actions]
+    agenda = [(0.0, given.type) for given in problem.givens]
+    agenda += [
+        (action.cost, output.type)
+        for rank, action in enumerate(actions)
+        if waiting[rank] == 0
+        for output in action.outputs
+    ]
+    heapq.heapify(agenda)
+    while agenda:
+        reached, kind = heapq.heappop(agenda)
+        for ancestor in problem.ancestors[kind]:
+            if ancestor in cost:
+                continue
+            cost[ancestor] = reached
+            for rank, position in takers.get(ancestor, ()):
+                if actions[rank].ports[position].optional:
+                    continue
+                waiting[rank] -= 1
+                total[rank] += reached
+                if waiting[rank] == 0:
+                    for output in actions[rank].outputs:
+                        heapq.heappush(agenda, (total[rank], output.type))
+    return cost
+
+
+def _rest(problem: Problem, actions: list[Action], cheapest: dict[str, float]) -> dict[str, float]:
+    """The least that is still to be paid once a port type is served, until the goal is made."""
+    makers: dict[str, list[int]] = defaultdict(list)
+    for rank, action in enumerate(actions):
+        for kind in sorted({a for output in action.outputs for a in problem.ancestors[output.type]}):
+            makers[kind].append(rank)
+    rest: dict[str, float] = {}
+    agenda = [(0.0, problem.want)]
+    while agenda:
+        left, kind = heapq.heappop(agenda)
+        if kind in rest:
+            continue
+        rest[kind] = left
+        for rank in makers.get(kind, ()):
+            ports = actions[rank].ports
+            inputs = sum(cheapest.get(port.type, inf) for port in ports if not port.optional)
+            for port in ports if inputs < inf else ():
+                others = inputs if port.optional else inputs - cheapest[port.type]
+                if port.type not in rest:
+                    heapq.heappush(agenda, (left + actions[rank].cost + others, port.type))
+    return rest

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from nemotron.catalog.toml_places import find_place, syntax_place
+from nemotron.catalog.toml_quick import quick_toml
 from nemotron.diagnostic import Diagnostic, Failure, Place, error
 from nemotron.nearest import did_you_mean
 
@@ -19,7 +20,8 @@ M = TypeVar("M", bound=BaseModel)
 def read_toml(file: Path, model: type[M]) -> M:
     """Parse `file` into `model`; Failure NMT101 (not TOML), NMT102 (unknown key), NMT103 (value)."""
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        data = quick_toml(text) or tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise Failure(
             error("NMT101", f"{file.name} is not TOML: {problem}", where=syntax_place(file, str(problem)))

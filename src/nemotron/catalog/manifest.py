@@ -62,6 +62,7 @@ class Consumes(Table):
 
     `many` takes a list, each entry a path or a table with `path` and `weight`. Of the ports of one `one_of`
     group exactly one is bound. `field_at` is the config key that names the field to read of each record.
+    `cost` is what a plan pays for using this one rather than another of its group.
     """
 
     type: str
@@ -71,6 +72,7 @@ class Consumes(Table):
     many: bool = False
     one_of: str | None = None
     field_at: str | None = None
+    cost: float = 0.0
     facts: Facts = {}
     description: str = ""
 

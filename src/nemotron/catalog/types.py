@@ -34,12 +34,13 @@ class ArtifactType(Table):
     """A kind of artifact. `is_a` names the parent where this one is accepted too.
 
     `on_disk` is false for what has no files (an endpoint); `record_keys` are the keys of which each JSONL
-    record must have one.
+    record must have one. What looks like a `last_resort` type and like another one is taken for the other.
     """
 
     description: str
     on_disk: bool = True
     record_keys: tuple[str, ...] = ()
+    last_resort: bool = False
     is_a: str | None = None
     where: dict[str, str] = {}
     convert_to: dict[str, str] = {}

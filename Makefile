@@ -36,3 +36,4 @@ format:
 
 benchmark:
 	$(UV_RUN) python benchmarks/steps_list.py
+	$(UV_RUN) python benchmarks/catalog_check.py

@@ -111,10 +111,13 @@ class LibrarySchema:
 
     def nearest_recipe(self, name: str) -> str | None:
         """The recipe that was meant by a name without a dot; None when it is listed, or none are."""
-        recipes = {
-            _last(t) for t in self._targets for pattern in self._data["recipes"] if fnmatchcase(t, pattern)
-        }
+        recipes = self._recipes
         return (nearest(name, recipes) or [""])[0] if recipes and name not in recipes else None
+
+    @cached_property
+    def _recipes(self) -> set[str]:
+        patterns = self._data["recipes"]
+        return {_last(t) for t in self._targets for pattern in patterns if fnmatchcase(t, pattern)}
 
     def _section(self, path: KeyPath) -> dict[str, Any] | None:
         parts = ["*" if isinstance(part, int) else part for part in path]

@@ -23,6 +23,13 @@ _CORE: list[tuple[str, str]] = [
 ]
 _TAG = "tag:yaml.org,2002:"
 _PATTERNS = [(_TAG + kind, re.compile(rf"(?:{pattern})\Z")) for kind, pattern in _CORE]
+# What a scalar of each kind begins with: others are not looked at further.
+_FIRST = {
+    "null": ["~", "n", "N", ""],
+    "bool": list("tTfF"),
+    "int": list("-+0123456789"),
+    "float": list("-+.0123456789"),
+}
 _MERGE = _TAG + "merge"
 _KNOWN_TAGS = {_TAG + kind for kind in ("null", "bool", "int", "float", "str", "map", "seq")}
 
@@ -44,8 +51,9 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _represent_text)
 _Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern in _PATTERNS:
-    _Loader.add_implicit_resolver(_tag, _pattern, None)
-    _Dumper.add_implicit_resolver(_tag, _pattern, None)
+    _first = _FIRST[_tag.removeprefix(_TAG)]
+    _Loader.add_implicit_resolver(_tag, _pattern, _first)
+    _Dumper.add_implicit_resolver(_tag, _pattern, _first)
 _Loader.add_implicit_resolver(_MERGE, re.compile(r"<<\Z"), ["<"])
 
 

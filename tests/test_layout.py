@@ -38,6 +38,7 @@ COMES_WITH = {"pydantic": {"pydantic_core"}, "typer": {"click"}}
 HEAVY = {"torch", "transformers", "networkx", "omegaconf", "pyarrow"}
 # Tests of files that are no module: the shipped locks.
 OF_NO_MODULE = {
+    "checking/test_schemas.py": "scripts/make_schemas.py",
     "cli/test_installed_wheel.py": "pyproject.toml",
     "examples/test_quickstart_data.py": "examples/quickstart",
     "libraries/test_locks.py": "locks",

@@ -83,13 +83,17 @@ class Consumes(Table):
 
 
 class Produces(Table):
-    """A port that makes an artifact below the output folder that the config key `at` names."""
+    """A port that makes an artifact below the output folder that the config key `at` names.
+
+    One with `with_input` is made only where that input is bound.
+    """
 
     type: str
     at: str
     name: str = ""
     subpath: str = ""
     optional: bool = False
+    with_input: str | None = None
     facts: Facts = {}
     description: str = ""
 
@@ -193,7 +197,11 @@ class KnownError(Table):
 
 
 class StepTable(Table):
-    """The `[step]` table: what the step is, and how its process is started."""
+    """The `[step]` table: what the step is, and how its process is started.
+
+    `follows` are categories whose steps come before this one in a plan that has both: tuning comes after
+    pretraining.
+    """
 
     id: str
     version: int = Field(ge=1)
@@ -201,6 +209,7 @@ class StepTable(Table):
     summary: str
     description: str
     tags: tuple[str, ...] = ()
+    follows: tuple[str, ...] = ()
     library: str | None = None
     launch: Literal["python", "torchrun", "ray"] = "python"
     gpus: int = Field(default=0, ge=0)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from math import inf
@@ -25,6 +25,8 @@ _KEPT = 4
 _LARGE = 80
 # After so many derivations the search ends with what it has: a plan that long is not one that people read.
 _MOST = 60_000
+# What a plan pays for a step that comes before one that it should follow.
+_OUT_OF_ORDER = 0.25
 # For alternatives: how many searches with a step taken out, among how many actions, how far each goes.
 _SEARCHES = 24
 _NEAR = 120
@@ -44,11 +46,15 @@ class Port:
 
 @dataclass(frozen=True)
 class Output:
-    """An output: its type, and facts that are constants of it."""
+    """An output: its type, facts that are constants of it, and facts that it carries over from an input.
+
+    `carried` maps a fact to the position of the input and the fact there.
+    """
 
     name: str
     type: str
     constants: Constants = field(default_factory=dict, hash=False)
+    carried: Mapping[str, tuple[int, str]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,10 @@ class Action:
     cost: float
     ports: tuple[Port, ...]
     outputs: tuple[Output, ...]
+
+    @property
+    def category(self) -> str:
+        return self.step.split("/")[0]
 
 
 @dataclass(frozen=True)
@@ -81,29 +91,41 @@ class Derivation:
     type: str
     cost: float
     uses: int
+    constants: Constants
     given: Given | None = None
     action: Action | None = None
     output: Output | None = None
     inputs: tuple[Derivation | None, ...] = ()
     steps: frozenset[str] = frozenset()
 
-    @property
-    def constants(self) -> Constants:
-        if self.given is not None:
-            return self.given.facts
-        assert self.output is not None
-        return self.output.constants
-
 
 @dataclass(frozen=True)
 class Problem:
-    """What is asked for. `ancestors` maps each type to itself and its parents, nearest first."""
+    """What is asked for.
+
+    `ancestors` maps each type to itself and its parents, nearest first; `where` a type to the facts that an
+    artifact must have to be taken for its parents. `converters` are steps that change the form alone.
+    `follows` maps a step to the categories whose steps come before it.
+    """
 
     want: str
     givens: tuple[Given, ...]
     actions: tuple[Action, ...]
     ancestors: Mapping[str, Sequence[str]]
     through: tuple[str, ...] = ()
+    where: Mapping[str, Constants] = field(default_factory=dict)
+    converters: frozenset[str] = frozenset()
+    follows: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+    def taken_for(self, derivation: Derivation) -> list[str]:
+        """The types that an artifact is taken for: its own, and its parents as far as its facts allow."""
+        kinds: list[str] = []
+        for kind in self.ancestors[derivation.type]:
+            kinds.append(kind)
+            wanted = self.where.get(kind, {})
+            if any(derivation.constants.get(fact, value) != value for fact, value in wanted.items()):
+                break
+        return kinds
 
 
 def search(problem: Problem, count: int = 4) -> list[Derivation]:
@@ -152,7 +174,8 @@ class _Search:
         self.rest = _rest(problem, self.actions, self.cheapest)
         self.full = (1 << (len(problem.givens) + len(problem.through))) - 1
         self.leaves = [
-            Derivation(given.type, 0.0, 1 << bit, given=given) for bit, given in enumerate(problem.givens)
+            Derivation(given.type, 0.0, 1 << bit, given.facts, given)
+            for bit, given in enumerate(problem.givens)
         ]
         self.agenda: list[tuple[float, float, int, int, Derivation]] = []
         self.kept: dict[str, list[Derivation]] = defaultdict(list)
@@ -171,7 +194,7 @@ class _Search:
             derivation = heapq.heappop(self.agenda)[4]
             if not self._keep(derivation):
                 continue
-            ancestors = self.problem.ancestors[derivation.type]
+            ancestors = self.problem.taken_for(derivation)
             if derivation.action is not None and self.problem.want in ancestors:
                 found.append(derivation)
                 if derivation.uses == self.full:
@@ -202,7 +225,7 @@ class _Search:
         return unused, avoided, derivation.cost, _recipe(derivation)
 
     def _push(self, derivation: Derivation, rank: int) -> None:
-        rest = min((self.rest.get(a, inf) for a in self.problem.ancestors[derivation.type]), default=inf)
+        rest = min((self.rest.get(a, inf) for a in self.problem.taken_for(derivation)), default=inf)
         if rest < inf and self.counts[_kind(derivation)] < self.most_kept:
             self.pushed += 1
             heapq.heappush(
@@ -214,7 +237,7 @@ class _Search:
         if self.counts[kind] >= self.most_kept:
             return False
         self.counts[kind] += 1
-        for ancestor in self.problem.ancestors[derivation.type]:
+        for ancestor in self.problem.taken_for(derivation):
             self.kept[ancestor].append(derivation)
         return True
 
@@ -249,7 +272,7 @@ class _Search:
         given_once = iter(combination)
         inputs = [next(given_once) if filled else None for filled in is_filled]
         present = [d for d in inputs if d is not None]
-        if _is_one_thing_twice(present):
+        if _is_one_thing_twice(present) or self._is_round_trip(action, present):
             return
         self._fill_optional(action, inputs)
         present = [d for d in inputs if d is not None]
@@ -257,10 +280,24 @@ class _Search:
         for derivation in present:
             uses |= derivation.uses
             steps |= derivation.steps
-        cost = action.cost + sum(derivation.cost for derivation in present)
+        too_early = sum(action.category in self.problem.follows.get(step, ()) for step in steps)
+        cost = action.cost + sum(d.cost for d in present) + _OUT_OF_ORDER * too_early
         for output in action.outputs:
-            made = Derivation(output.type, cost, uses, None, action, output, tuple(inputs), steps)
+            known = _known(output, inputs)
+            made = Derivation(output.type, cost, uses, known, None, action, output, tuple(inputs), steps)
             self._push(made, len(self.problem.givens) + rank)
+
+    def _is_round_trip(self, action: Action, inputs: list[Derivation]) -> bool:
+        """Whether a converter gets what another made of the very type that it makes itself."""
+        if action.step not in self.problem.converters:
+            return False
+        back = {output.type for output in action.outputs}
+        return any(
+            before is not None and not back.isdisjoint(self.problem.ancestors[before.type])
+            for made in inputs
+            if made.action is not None and made.action.step in self.problem.converters
+            for before in made.inputs
+        )
 
     def _through(self, step: str) -> int:
         through, givens = self.problem.through, len(self.problem.givens)
@@ -273,7 +310,7 @@ class _Search:
                 continue
             beside = [d for other in inputs if other is not None for d in _siblings(other)]
             for candidate in (*self.leaves, *beside):
-                accepted = port.type in self.problem.ancestors[candidate.type]
+                accepted = port.type in self.problem.taken_for(candidate)
                 taken = any(_is_same(candidate, other) for other in inputs if other is not None)
                 if (
                     accepted
@@ -308,9 +345,22 @@ def _siblings(derivation: Derivation) -> Iterator[Derivation]:
     action = derivation.action
     for output in action.outputs if action is not None else ():
         if output != derivation.output:
+            inputs, known = derivation.inputs, _known(output, derivation.inputs)
             yield Derivation(
-                output.type, 0.0, derivation.uses, None, action, output, derivation.inputs, derivation.steps
+                output.type, 0.0, derivation.uses, known, None, action, output, inputs, derivation.steps
             )
+
+
+def _known(output: Output, inputs: Sequence[Derivation | None]) -> Constants:
+    """The facts of an output that follow from constants."""
+    if not output.carried:
+        return output.constants
+    known = dict(output.constants)
+    for fact, (position, source) in output.carried.items():
+        made_from = inputs[position]
+        if made_from is not None and source in made_from.constants:
+            known[fact] = made_from.constants[source]
+    return known
 
 
 def _is_same(one: Derivation, other: Derivation) -> bool:

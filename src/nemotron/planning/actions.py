@@ -1,0 +1,96 @@
+"""The steps as the search sees them: ports, outputs and what a use of each costs in a situation. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from nemotron.catalog.catalog import Step
+from nemotron.catalog.manifest import Condition, Consumes, Facts, Manifest, Prefer
+from nemotron.planning.search import Action, Output, Port
+
+_COMPARISON = re.compile(r"(<=|>=|<|>)\s*([0-9.eE+]+)")
+# A use of a step always costs something, or a plan could grow for nothing.
+_LEAST_COST = 0.1
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What the preferences look at. None is what nobody said; a condition on it does not match.
+
+    `gpu_memory_gib` is of one GPU; `model_parameters` is a count.
+    """
+
+    want: str
+    gpus: int | None = None
+    nodes: int | None = None
+    gpu_memory_gib: float | None = None
+    model_parameters: float | None = None
+    library: str | None = None
+
+
+def actions_of(steps: Iterable[Step], situation: Situation) -> Iterator[Action]:
+    """Every way of using each step. Of trainers only those of the library that was asked for, if one was."""
+    for step in steps:
+        manifest = step.manifest
+        is_trainer = manifest.parallelism is not None
+        if situation.library and is_trainer and manifest.step.library != situation.library:
+            continue
+        cost = 1.0 + sum(prefer.cost for prefer in matching(manifest, situation))
+        for choice in _choices(manifest):
+            ports = [p for p in manifest.consumes if p.one_of is None or p in choice]
+            names = [port.name for port in ports]
+            made = [p for p in manifest.produces if p.with_input is None or p.with_input in names]
+            total = cost + sum(port.cost for port in choice)
+            yield Action(
+                step.id,
+                max(_LEAST_COST, total),
+                tuple(
+                    Port(p.name, p.type, p.one_of is None and not p.required, _constants(p.facts))
+                    for p in ports
+                ),
+                tuple(Output(p.name, p.type, _constants(p.facts), _carried(p.facts, names)) for p in made),
+            )
+
+
+def matching(manifest: Manifest, situation: Situation) -> list[Prefer]:
+    """The preferences of a step that hold in a situation."""
+    return [prefer for prefer in manifest.prefer if holds(prefer.if_, situation)]
+
+
+def holds(condition: Condition, situation: Situation) -> bool:
+    """Whether every given field of a condition matches."""
+    return all(_matches(wanted, getattr(situation, name)) for name, wanted in condition if wanted is not None)
+
+
+def _matches(wanted: Any, actual: Any) -> bool:
+    if actual is None:
+        return False
+    found = _COMPARISON.fullmatch(wanted.strip()) if isinstance(wanted, str) else None
+    if found is None or isinstance(actual, str):
+        return bool(wanted == actual)
+    limit = float(found[2])
+    comparisons = {"<": actual < limit, "<=": actual <= limit, ">": actual > limit, ">=": actual >= limit}
+    return bool(comparisons[found[1]])
+
+
+def _choices(manifest: Manifest) -> Iterator[tuple[Consumes, ...]]:
+    """One port of each group of alternatives."""
+    groups: dict[str, list[Consumes]] = {}
+    for port in manifest.consumes:
+        if port.one_of is not None:
+            groups.setdefault(port.one_of, []).append(port)
+    yield from product(*groups.values())
+
+
+def _carried(facts: Facts, ports: list[str]) -> dict[str, tuple[int, str]]:
+    """The facts that an output takes over from an input that is bound."""
+    sources = {name: rule.from_.partition(".")[::2] for name, rule in facts.items() if rule.from_}
+    return {name: (ports.index(port), fact) for name, (port, fact) in sources.items() if port in ports}
+
+
+def _constants(facts: Facts) -> dict[str, Any]:
+    return {name: rule.value for name, rule in facts.items() if rule.value is not None}

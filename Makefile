@@ -16,6 +16,7 @@ help:
 setup:
 	@scripts/install-uv
 	@uv sync --quiet --compile-bytecode
+	@$(UV_RUN) python -m compileall -q src/nemotron
 	@$(UV_RUN) nemotron library install automodel
 
 quickstart: setup
@@ -36,4 +37,5 @@ format:
 
 benchmark:
 	$(UV_RUN) python benchmarks/steps_list.py
+	$(UV_RUN) python benchmarks/dry_run.py
 	$(UV_RUN) python benchmarks/catalog_check.py

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from nemotron.catalog.catalog import Step
-from nemotron.config.layers import read_layers
+from nemotron.config.yaml_places import read_yaml
 from nemotron.diagnostic import Diagnostic, Failure, blocked
 from nemotron.hardware import probe
 from nemotron.libraries import spec
@@ -74,7 +74,7 @@ def _on_its_host(request: StepRequest, library: str) -> str:
 def _without_a_gpu(step: Step) -> str:
     """What to do on a machine without GPUs: most steps have a tiny config that needs none."""
     tiny = step.config_folder / "tiny.yaml"
-    if tiny.is_file() and (read_layers(tiny).get("run.gpus") or 0) == 0:
+    if tiny.is_file() and read_yaml(tiny, quick=True).get("run.gpus") == 0:
         return "--gpus 0; `-c tiny` runs without a GPU"
     if step.manifest.step.gpus == 0:
         return "--gpus 0"

@@ -101,8 +101,7 @@ def _quick_tree(text: str) -> dict[str, Any] | None:
 def parse_yaml(text: str, name: str) -> Document:
     """Parse YAML text; `name` is the file that places and errors name."""
     try:
-        loader = _Loader(text)
-        node = loader.get_single_node()
+        node = _compose(text)
         if node is None or node.tag == _TAG + "null":
             return Document()
         if not isinstance(node, yaml.MappingNode):
@@ -116,6 +115,18 @@ def parse_yaml(text: str, name: str) -> Document:
         raise Failure(_syntax_error(problem, name)) from problem
     except RecursionError as problem:
         raise Failure(error("NMT210", "nested too deeply", where=Place(name, 1, 1))) from problem
+
+
+def _compose(text: str) -> yaml.Node | None:
+    """The nodes of YAML text, by libyaml's parser where it can; what is wrong, PyYAML's own tells better."""
+    if not _LEFT_TO_PYYAML.search(text):
+        try:
+            found: yaml.Node | None = _QuickLoader(text).get_single_node()
+            return found
+        except yaml.YAMLError:
+            pass
+    node: yaml.Node | None = _Loader(text).get_single_node()
+    return node
 
 
 def dump_yaml(tree: Any) -> str:

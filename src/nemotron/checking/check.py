@@ -54,4 +54,17 @@ def check_step(request: StepRequest) -> list[Diagnostic]:
     found = list(request.config.problems)
     for rule in RULES:
         found.extend(rule(request))
-    return sorted(dict.fromkeys(found), key=Diagnostic.sort_key)
+    return sorted(_without_echoes(request, list(dict.fromkeys(found))), key=Diagnostic.sort_key)
+
+
+def _without_echoes(request: StepRequest, found: list[Diagnostic]) -> list[Diagnostic]:
+    """A key that only refers to another one (`${other}`) repeats its mistake: the other is told, once."""
+    document = request.config.document
+    told = {(problem.code, problem.where) for problem in found}
+    echoes = {
+        (code, document.place(path))
+        for path, key in request.config.refers.items()
+        for code, where in told
+        if where is not None and where == document.place(key)
+    }
+    return [problem for problem in found if (problem.code, problem.where) not in echoes]

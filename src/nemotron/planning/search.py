@@ -187,6 +187,7 @@ class _Search:
         """The best derivation: the first, and so cheapest, that uses everything; else the best of all."""
         for bit, leaf in enumerate(self.leaves):
             self._push(leaf, rank=bit)
+        self._start_from_nothing()
         found: list[Derivation] = []
         for _ in range(most):
             if not self.agenda:
@@ -203,6 +204,15 @@ class _Search:
                 for rank, position in self.takers.get(ancestor, ()):
                     self._extend(rank, position, derivation)
         return min(found, key=self.merit, default=None)
+
+    def _start_from_nothing(self) -> None:
+        """A step that needs no input makes what is wanted, or what the plan must go through: nothing else."""
+        for rank, action in enumerate(self.actions):
+            if any(not port.optional for port in action.ports):
+                continue
+            kinds = {kind for output in action.outputs for kind in self.problem.ancestors[output.type]}
+            if self.problem.want in kinds or action.step in self.problem.through:
+                self._apply(rank, action, [False] * len(action.ports), ())
 
     def near(self, best: Derivation) -> tuple[Action, ...]:
         """The actions that alternatives are made of: those on the cheapest ways to the goal, and its own."""

@@ -1,0 +1,235 @@
+"""From what a person has and wants to a plan: route, configs, facts. Reads the catalog and the haves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from nemotron.catalog.catalog import Catalog, Step
+from nemotron.config.layers import read_layers
+from nemotron.config.tree import MISSING, join_key, leaves
+from nemotron.config.yaml_places import read_yaml
+from nemotron.diagnostic import Diagnostic, Failure, blocked, error
+from nemotron.hardware.gpu_table import GpuKind
+from nemotron.hardware.shapes import shape_of
+from nemotron.nearest import did_you_mean
+from nemotron.planning.actions import Situation, actions_of
+from nemotron.planning.have import Have, facts_of
+from nemotron.planning.nodes import Node, nodes_of
+from nemotron.planning.reasons import nothing_makes, steps_of, unused, why, why_not
+from nemotron.planning.search import Derivation, Given, Problem, search
+from nemotron.planning.unify import Draft, unify
+
+ALTERNATIVES = 3
+
+
+@dataclass(frozen=True)
+class PlanWish:
+    """What is asked for. `settings` are the user's own values: step of the plan → config key → value."""
+
+    want: str
+    haves: list[Have]
+    model: str | None = None
+    gpus: int | None = None
+    gpu: GpuKind | None = None
+    nodes: int | None = None
+    through: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    library: str | None = None
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A route that was not chosen, and what decided."""
+
+    steps: list[str]
+    cost: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """A value that nobody can know but the person: where it goes, and what to ask."""
+
+    key: str
+    question: str
+
+
+@dataclass
+class Plan:
+    """A plan: its steps with their configs and settings, why it is this one, and what is still to be said."""
+
+    wish: PlanWish
+    draft: Draft
+    why: list[str]
+    alternatives: list[Alternative]
+    questions: list[Question]
+    problems: list[Diagnostic]
+
+    @property
+    def nodes(self) -> list[Node]:
+        return self.draft.nodes
+
+
+def make_plan(wish: PlanWish, catalog: Catalog) -> Plan:
+    """The best plan whose facts agree. Failure NMT280 where nothing makes what is wanted, NMT301, NMT110."""
+    wish = with_model(wish, catalog)
+    steps = {step.id: step for step in catalog.steps()[0]}
+    _require_steps(steps, (*wish.through, *wish.without))
+    catalog.types.require(wish.want)
+    situation = situation_of(wish)
+    usable = [step for identity, step in steps.items() if identity not in wish.without]
+    derivations = search(problem_of(wish, usable, catalog, situation), ALTERNATIVES + 1)
+    if not derivations:
+        raise Failure(nothing_makes(wish.want, wish.haves, usable, catalog))
+    contradictions: dict[int, list[Diagnostic]] = {}
+    for number, derivation in enumerate(derivations):
+        draft = _draft(wish, derivation, catalog, steps)
+        found = unify(draft)
+        if not found:
+            return _plan(wish, draft, derivations, number, contradictions, steps, situation)
+        contradictions[number] = found
+    raise Failure(contradictions[0])
+
+
+def with_model(wish: PlanWish, catalog: Catalog) -> PlanWish:
+    """`--model` is one more thing at hand: a name or an alias of the catalog's models, or a folder."""
+    if wish.model is None:
+        return wish
+    models = {m.name: m for step in catalog.steps()[0] for m in step.manifest.models}
+    aliases = {alias.lower(): m.name for m in models.values() for alias in (m.name, *m.aliases)}
+    name = aliases.get(wish.model.lower(), wish.model)
+    if any(have.hub == name for have in wish.haves):
+        return wish
+    from nemotron.planning.have import parse_have
+
+    base = parse_have(f"base:checkpoint_hf={name}", catalog.types)
+    return PlanWish(**{**wish.__dict__, "haves": [*wish.haves, base], "model": name})
+
+
+def situation_of(wish: PlanWish) -> Situation:
+    """What the preferences look at: the hardware, and the largest model at hand."""
+    shapes = [shape_of(h.hub or str(h.path)) for h in wish.haves if h.type == "checkpoint_hf"]
+    sizes = [shape.parameters for shape in shapes if shape is not None and shape.parameters]
+    per_node = wish.gpu.per_node if wish.gpu else 8
+    nodes = wish.nodes or (None if wish.gpus is None else max(1, -(-wish.gpus // per_node)))
+    memory = wish.gpu.memory_gib if wish.gpu else None
+    return Situation(wish.want, wish.gpus, nodes, memory, max(sizes, default=None), wish.library)
+
+
+def problem_of(wish: PlanWish, steps: Iterable[Step], catalog: Catalog, situation: Situation) -> Problem:
+    """The plan as the search sees it."""
+    types, steps = catalog.types, list(steps)
+    return Problem(
+        wish.want,
+        tuple(Given(have.name, have.type, facts_of(have)) for have in wish.haves),
+        tuple(actions_of(steps, situation)),
+        {name: list(types.ancestors(name)) for name in types.types},
+        wish.through,
+        {name: kind.where for name, kind in types.types.items()},
+        frozenset(step for kind in types.types.values() for step in kind.convert_to.values()),
+        {step.id: step.manifest.step.follows for step in steps},
+    )
+
+
+def _draft(wish: PlanWish, derivation: Derivation, catalog: Catalog, steps: dict[str, Step]) -> Draft:
+    nodes = nodes_of(derivation, steps)
+    haves = {have.name: have for have in wish.haves}
+    unknown = sorted(wish.settings.keys() - {node.name for node in nodes})
+    if unknown:
+        names = [node.name for node in nodes]
+        fix = did_you_mean(unknown[0], names) or f"the steps of the plan are: {', '.join(names)}"
+        raise Failure(error("NMT271", f"the plan has no step '{unknown[0]}' to set a key of", fix=fix))
+    configs = {node.name: _config_for(steps[node.step], wish, node, haves) for node in nodes}
+    counts = {node.name: _gpus_for(steps[node.step], configs[node.name], wish) for node in nodes}
+    return Draft(
+        catalog,
+        haves,
+        nodes,
+        configs,
+        {name: count for name, count in counts.items() if count is not None},
+        {name: dict(keys) for name, keys in wish.settings.items()},
+        wish.nodes or 1,
+    )
+
+
+def _config_for(step: Step, wish: PlanWish, node: Node, haves: dict[str, Have]) -> str:
+    """The shipped config that is made for the model at the step's model port, else the default."""
+    if wish.gpus == 0 and "tiny" in step.config_names():
+        return "tiny"
+    models = {haves[link.name].hub for link in node.inputs.values() if link.output is None}
+    keys = [port.at for port in step.manifest.consumes if port.type == "checkpoint_hf"]
+    for name in step.config_names():
+        tree = read_yaml(step.config_folder / f"{name}.yaml", quick=True)
+        if name != "tiny" and any(tree.get(key) in models - {None} for key in keys):
+            return name
+    return "default"
+
+
+def _gpus_for(step: Step, config: str, wish: PlanWish) -> int | None:
+    """All GPUs for a step that is made for several; what its config asks for, at most, for the others."""
+    if wish.gpus is None:
+        return None
+    if step.manifest.step.gpus > 1:
+        return wish.gpus
+    asked = read_layers(step.config_folder / f"{config}.yaml").get("run.gpus")
+    return min(asked if isinstance(asked, int) else step.manifest.step.gpus, wish.gpus)
+
+
+def _plan(
+    wish: PlanWish,
+    draft: Draft,
+    derivations: list[Derivation],
+    chosen: int,
+    contradictions: dict[int, list[Diagnostic]],
+    steps: dict[str, Step],
+    situation: Situation,
+) -> Plan:
+    best = derivations[chosen]
+    others = [
+        Alternative(
+            steps_of(d, steps), d.cost, why_not(d, best, wish.haves, steps, situation, contradictions.get(n))
+        )
+        for n, d in enumerate(derivations)
+        if n != chosen
+    ]
+    left = [have.name for bit, have in enumerate(wish.haves) if not best.uses >> bit & 1]
+    problems = [unused(name, wish.haves, steps) for name in left]
+    avoided = [s for n, s in enumerate(wish.through) if not best.uses >> (len(wish.haves) + n) & 1]
+    problems += [
+        blocked("NMT281", f"no plan goes through {step}", fix=f"leave out --through {step}")
+        for step in avoided
+    ]
+    return Plan(wish, draft, why(best, steps, situation), others, _questions(draft, wish), problems)
+
+
+def _questions(draft: Draft, wish: PlanWish) -> list[Question]:
+    """What is `???` in the resolved configs, and the GPUs where nobody named them."""
+    asked: list[Question] = []
+    needs_gpus = any(draft.catalog.step(node.step).manifest.step.gpus for node in draft.nodes)
+    if wish.gpus is None and needs_gpus:
+        asked.append(
+            Question(
+                "hardware.gpus_per_node", "How many GPUs are there, of which kind? (--gpus N --gpu KIND)"
+            )
+        )
+    for node in draft.nodes:
+        request = draft.requests[node.name]
+        manifest = request.step.manifest
+        told = {p.key: p.description for p in manifest.parameters} | {
+            p.at: p.description for p in manifest.consumes
+        }
+        for path, value in leaves(request.config.tree):
+            if value == MISSING and path not in request.config.following:
+                key = join_key(path)
+                asked.append(Question(f"{node.name}.{key}", told.get(key, "A value is needed.")))
+    return asked
+
+
+def _require_steps(steps: dict[str, Step], named: Iterable[str]) -> None:
+    for name in named:
+        if name not in steps:
+            fix = did_you_mean(name, steps) or "`nemotron steps list` shows them all"
+            raise Failure(error("NMT110", f"there is no step '{name}'", fix=fix))

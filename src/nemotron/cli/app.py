@@ -16,6 +16,10 @@ from nemotron.cli import (
     catalog_check,
     explain,
     library,
+    pipeline_check,
+    pipeline_graph,
+    pipeline_plan,
+    pipeline_run,
     steps_check,
     steps_list,
     steps_new_config,
@@ -52,10 +56,12 @@ app = typer.Typer(
 )
 steps = typer.Typer(no_args_is_help=True, help="The catalog of steps: list, show, check, run, make configs.")
 catalog = typer.Typer(no_args_is_help=True, help="The catalog itself, for people who write steps.")
+pipelines = typer.Typer(no_args_is_help=True, help="Pipelines: from what is at hand to what is wanted.")
 libraries = typer.Typer(
     no_args_is_help=True, help="The training libraries, each in an environment of its own."
 )
 app.add_typer(steps, name="steps")
+app.add_typer(pipelines, name="pipeline")
 app.add_typer(libraries, name="library")
 app.add_typer(catalog, name="catalog")
 
@@ -64,6 +70,10 @@ steps.command("show", epilog=steps_show.EXAMPLES)(steps_show.command)
 steps.command("run", epilog=steps_run.EXAMPLES)(steps_run.command)
 steps.command("check", epilog=steps_check.EXAMPLES)(steps_check.command)
 steps.command("new-config", epilog=steps_new_config.EXAMPLES)(steps_new_config.command)
+pipelines.command("plan", epilog=pipeline_plan.EXAMPLES)(pipeline_plan.command)
+pipelines.command("check", epilog=pipeline_check.EXAMPLES)(pipeline_check.command)
+pipelines.command("graph", epilog=pipeline_graph.EXAMPLES)(pipeline_graph.command)
+pipelines.command("run", epilog=pipeline_run.EXAMPLES)(pipeline_run.command)
 libraries.command("list", epilog=library.LIST_EXAMPLES)(library.list_command)
 libraries.command("install", epilog=library.INSTALL_EXAMPLES)(library.install_command)
 catalog.command("check", epilog=catalog_check.EXAMPLES)(catalog_check.command)

@@ -90,12 +90,20 @@ def read_layers(file: Path, chain: tuple[Path, ...] = ()) -> Document:
     return document
 
 
-def resolve_config(file: Path, overrides: list[Override], bound: dict[str, Any] | None = None) -> Config:
-    """All layers together, interpolated. Problems that leave a tree behind are collected, not raised."""
+def resolve_config(
+    file: Path,
+    overrides: list[Override],
+    bound: dict[str, Any] | None = None,
+    places: dict[str, Place] | None = None,
+) -> Config:
+    """All layers together, interpolated. Problems that leave a tree behind are collected, not raised.
+
+    `bound` are keys that a plan sets, and `places` where it says so.
+    """
     _refuse_defaults(overrides)
     document = read_layers(file)
     for key, value in (bound or {}).items():
-        document.set(key, value, Place(argument=f"{key} (bound by the plan)"))
+        document.set(key, value, (places or {}).get(key) or Place(argument=f"{key} (bound by the plan)"))
     apply_overrides(document, overrides)
     refers = references(document)
     problems, following = interpolate(document)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,8 @@ class _QuickLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: igno
 
     yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
 
+
+_NOT_PLAIN_IN_FLOW = re.compile(r"[\[\]{},?]|: |:$")
 
 # What libyaml takes and PyYAML's parser does not, or not always: `[???]`, tabs, very deep nesting.
 _LEFT_TO_PYYAML = re.compile(r"[\[{,][ \n]*[?:]|\t|[\[{]{20}|^ {80}|(?:- ){20}", re.MULTILINE)
@@ -133,6 +136,24 @@ def dump_yaml(tree: Any) -> str:
     """YAML text that reads back as the same tree, keys in their order."""
     text: str = yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     return text
+
+
+def dump_flow(value: Any) -> str:
+    """YAML text on one line: `{a: 1, b: [x, y]}`. What is no plain word in a flow (`???`) is quoted."""
+    if not isinstance(value, dict | list):
+        return _inline(value, top=True)
+    if isinstance(value, list):
+        return "[" + ", ".join(_inline(item) for item in value) + "]"
+    return "{" + ", ".join(f"{_inline(key)}: {_inline(item)}" for key, item in value.items()) + "}"
+
+
+def _inline(value: Any, *, top: bool = False) -> str:
+    if isinstance(value, dict | list):
+        return dump_flow(value)
+    if isinstance(value, str) and not top and _NOT_PLAIN_IN_FLOW.search(value):
+        return json.dumps(value, ensure_ascii=False)
+    text: str = yaml.dump(value, Dumper=_Dumper, allow_unicode=True, width=10**9)
+    return text.removesuffix("\n...\n").rstrip("\n")
 
 
 def parse_scalar(text: str) -> Any:

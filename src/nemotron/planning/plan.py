@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,9 +20,10 @@ from nemotron.planning.have import Have, facts_of
 from nemotron.planning.nodes import Node, nodes_of
 from nemotron.planning.reasons import nothing_makes, steps_of, unused, why, why_not
 from nemotron.planning.search import Derivation, Given, Problem, search
-from nemotron.planning.unify import Draft, unify
+from nemotron.planning.unify import Derived, Draft, unify
 
 ALTERNATIVES = 3
+_REFERENCE = re.compile(r"\$\{[A-Za-z_][\w.-]*\}")
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,18 @@ def _draft(wish: PlanWish, derivation: Derivation, catalog: Catalog, steps: dict
         {name: count for name, count in counts.items() if count is not None},
         {name: dict(keys) for name, keys in wish.settings.items()},
         wish.nodes or 1,
+        {node.name: dict(_left_empty(steps[node.step], configs[node.name], node)) for node in nodes},
     )
+
+
+def _left_empty(step: Step, config: str, node: Node) -> Iterator[tuple[str, Derived]]:
+    """Optional inputs that the config fills with data of its own, and that the plan has nothing for."""
+    document = read_layers(step.config_folder / f"{config}.yaml")
+    for port in step.manifest.consumes:
+        value = document.get(port.at)
+        own = isinstance(value, str) and value != MISSING and not _REFERENCE.fullmatch(value)
+        if port.name not in node.inputs and own and not port.required and port.one_of is None:
+            yield port.at, Derived(None, "nothing at hand for it")
 
 
 def _config_for(step: Step, wish: PlanWish, node: Node, haves: dict[str, Have]) -> str:

@@ -1,0 +1,234 @@
+"""The pipeline file as data: read, and bound to requests. Reads YAML, the catalog and the haves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from nemotron.catalog.catalog import Catalog
+from nemotron.config.tree import MISSING, Document
+from nemotron.config.yaml_places import read_yaml
+from nemotron.diagnostic import Diagnostic, Failure, Place, blocked, error
+from nemotron.nearest import did_you_mean
+from nemotron.planning.have import Have, have_from_table
+from nemotron.planning.nodes import Link
+from nemotron.planning.pipeline_form import HARDWARE, form_problems
+from nemotron.planning.promises import promise, stands_for
+from nemotron.planning.request import Promises, StepRequest
+from nemotron.planning.resolve import Wish, resolve
+
+
+@dataclass(frozen=True)
+class PipelineStep:
+    """A step of a pipeline: `inputs` maps a port to where it comes from, `settings` a key to a value."""
+
+    name: str
+    step: str
+    config: str = "default"
+    inputs: dict[str, list[Link]] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    gpus: int | None = None
+    nodes: int | None = None
+
+    def needs(self) -> list[str]:
+        """The names that its inputs refer to."""
+        return [link.name for links in self.inputs.values() for link in links]
+
+
+@dataclass
+class Pipeline:
+    """A whole pipeline; `document` has the places of its file. `steps` can run in their order."""
+
+    file: Path
+    want: str | None
+    haves: dict[str, Have]
+    steps: list[PipelineStep]
+    document: Document
+
+    def step(self, name: str) -> PipelineStep:
+        return next(step for step in self.steps if step.name == name)
+
+    def place(self, *path: str) -> Place | None:
+        return self.document.place(path)
+
+    def before(self, name: str) -> set[str]:
+        """The steps that a step needs, directly or not."""
+        known = {step.name for step in self.steps}
+        found: set[str] = set()
+        pending = [name]
+        while pending:
+            for needed in self.step(pending.pop()).needs():
+                if needed in known and needed not in found:
+                    found.add(needed)
+                    pending.append(needed)
+        return found
+
+
+def read_pipeline(file: Path, catalog: Catalog) -> Pipeline:
+    """Read a pipeline file. Failure NMT201, NMT210 and following for YAML; NMT270 to NMT274 for its form."""
+    if not file.is_file():
+        near = [f.name for f in file.parent.glob("*.yaml")] if file.parent.is_dir() else []
+        fix = did_you_mean(file.name, near) or "`nemotron pipeline plan … -o FILE` writes one"
+        raise Failure(error("NMT213", f"there is no pipeline file {file}", fix=fix))
+    document = read_yaml(file)
+    if problems := form_problems(document, catalog.types):
+        raise Failure(problems)
+    haves = {
+        name: have_from_table(name, table, catalog.types, file.resolve().parent)
+        for name, table in (document.get("have") or {}).items()
+    }
+    steps = [_step(name, table) for name, table in (document.get("steps") or {}).items()]
+    pipeline = Pipeline(file, document.get("want"), haves, steps, document)
+    if problems := list(_wrong_links(pipeline, catalog)):
+        raise Failure(problems)
+    pipeline.steps = _in_order(pipeline)
+    return pipeline
+
+
+def requests(
+    pipeline: Pipeline, catalog: Catalog, made: dict[str, str] | None = None, gpus: int | None = None
+) -> Iterator[StepRequest]:
+    """The request of each step, in their order. `made` maps `step.port` to a path, where it is made."""
+    promises: Promises = {}
+    for step in pipeline.steps:
+        request = request_of(pipeline, step, catalog, promises, made or {}, gpus)
+        for port in request.step.manifest.produces:
+            promises[stands_for(step.name, port)] = promise(request, port.name)
+        yield request
+
+
+def request_of(
+    pipeline: Pipeline,
+    step: PipelineStep,
+    catalog: Catalog,
+    promises: Promises,
+    made: dict[str, str],
+    gpus: int | None = None,
+) -> StepRequest:
+    """One step bound to its inputs: haves, what is made, and promises of what is not yet."""
+    manifest = catalog.step(step.step)
+    bound: dict[str, Any] = {}
+    places: dict[str, Place] = {}
+    for port, links in step.inputs.items():
+        consumed = manifest.consumes(port)
+        values = [_value(pipeline, link, catalog, made) for link in links]
+        bound[consumed.at] = values if consumed.many and len(values) > 1 else values[0]
+        place = pipeline.place("steps", step.name, "inputs", port)
+        if place is not None:
+            places[consumed.at] = place
+    bound |= step.settings
+    for key in step.settings:
+        place = pipeline.place("steps", step.name, "set", key)
+        if place is not None:
+            places[key] = place
+    wish = Wish(step.step, step.config, [], gpus if gpus is not None else step.gpus, step.nodes)
+    request = resolve(wish, catalog, bound=bound, places=places, promises=dict(promises))
+    return replace(request, name=step.name)
+
+
+def missing_haves(pipeline: Pipeline) -> Iterator[Diagnostic]:
+    """Haves that are still `???`, and hardware that is."""
+    for name, have in pipeline.haves.items():
+        if MISSING in (have.value, str(have.path), have.hub, have.url) or not have.value:
+            place = pipeline.place("have", name)
+            yield blocked(
+                "NMT208", f"the have '{name}' is not said yet", where=place, fix=f"write where {name} is"
+            )
+    hardware = pipeline.document.get("hardware") or {}
+    for key in HARDWARE:
+        if hardware.get(key) == MISSING:
+            place = pipeline.place("hardware", key)
+            yield blocked("NMT208", f"'hardware.{key}' needs a value", where=place, fix=f"write {key}")
+
+
+def _value(pipeline: Pipeline, link: Link, catalog: Catalog, made: dict[str, str]) -> str:
+    if link.output is None:
+        return pipeline.haves[link.name].value
+    if str(link) in made:
+        return made[str(link)]
+    step = catalog.step(pipeline.step(link.name).step)
+    return stands_for(link.name, step.produces(link.output))
+
+
+def _step(name: str, table: dict[str, Any]) -> PipelineStep:
+    inputs = {
+        port: [_link(str(item)) for item in (source if isinstance(source, list) else [source])]
+        for port, source in (table.get("inputs") or {}).items()
+    }
+    return PipelineStep(
+        name,
+        str(table["step"]),
+        str(table.get("config") or "default"),
+        inputs,
+        dict(table.get("set") or {}),
+        table.get("gpus"),
+        table.get("nodes"),
+    )
+
+
+def _link(text: str) -> Link:
+    name, _, output = text.partition(".")
+    return Link(name, output or None)
+
+
+def _wrong_links(pipeline: Pipeline, catalog: Catalog) -> Iterator[Diagnostic]:
+    names = {step.name: step for step in pipeline.steps}
+    for step in pipeline.steps:
+        if step.step not in catalog.folders:
+            where = pipeline.place("steps", step.name, "step")
+            fix = did_you_mean(step.step, catalog.folders)
+            yield error("NMT110", f"there is no step '{step.step}'", where=where, fix=fix)
+    if any(step.step not in catalog.folders for step in pipeline.steps):
+        return
+    for step in pipeline.steps:
+        ports = {port.name: port for port in catalog.step(step.step).manifest.consumes}
+        for port, links in step.inputs.items():
+            where = pipeline.place("steps", step.name, "inputs", port)
+            if port not in ports:
+                fix = did_you_mean(port, ports) or f"its inputs are: {', '.join(ports)}"
+                yield error("NMT274", f"{step.step} has no input '{port}'", where=where, fix=fix)
+            for number, link in enumerate(links):
+                if link.name not in names and link.name not in pipeline.haves:
+                    fix = did_you_mean(link.name, [*names, *pipeline.haves])
+                    yield error("NMT271", f"there is no have and no step '{link.name}'", where=where, fix=fix)
+                elif link.name in names:
+                    made = catalog.step(names[link.name].step).manifest.produces
+                    yield from _resolved(links, number, link, [p.name for p in made], where)
+
+
+def _resolved(
+    links: list[Link], number: int, link: Link, outputs: list[str], where: Place | None
+) -> Iterator[Diagnostic]:
+    """Write the output into a link that names a step with one; NMT274 where it is unknown or open."""
+    if link.output is None and len(outputs) == 1:
+        links[number] = Link(link.name, outputs[0])
+    elif link.output not in outputs:
+        options = ", ".join(f"{link.name}.{output}" for output in outputs)
+        what = (
+            f"'{link.name}' has no output '{link.output}'"
+            if link.output
+            else f"which output of '{link.name}'?"
+        )
+        yield error("NMT274", what, where=where, fix=f"one of: {options}")
+
+
+def _in_order(pipeline: Pipeline) -> list[PipelineStep]:
+    """The steps so that each comes after what it needs; else as they stand. Failure NMT272 for a cycle."""
+    ordered: list[PipelineStep] = []
+    left = list(pipeline.steps)
+    while left:
+        done = {step.name for step in ordered}
+        open_names = {step.name for step in left}
+        ready = next((s for s in left if not (set(s.needs()) & open_names) - done), None)
+        if ready is None:
+            names = " → ".join(step.name for step in left)
+            raise Failure(
+                error(
+                    "NMT272", f"steps need each other: {names}", where=pipeline.place("steps", left[0].name)
+                )
+            )
+        ordered.append(ready)
+        left.remove(ready)
+    return ordered

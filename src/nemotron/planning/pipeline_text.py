@@ -1,0 +1,66 @@
+"""A plan as the text of a pipeline file: everything that was decided, with a comment that says why. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from nemotron.config.secrets import redact_tree
+from nemotron.config.tree import MISSING
+from nemotron.config.yaml_places import dump_flow
+from nemotron.planning.plan import Plan
+
+
+def pipeline_text(plan: Plan) -> str:
+    """The whole file, which `nemotron pipeline check` reads back as the same plan."""
+    return "\n".join(_lines(plan)) + "\n"
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    wish = plan.wish
+    yield f"# From {', '.join(plan.draft.haves) or 'nothing'} to {wish.want}. Edit it, then:"
+    yield "#   nemotron pipeline check FILE && nemotron pipeline run FILE"
+    yield "version: 1"
+    yield f"want: {wish.want}"
+    if wish.haves:
+        yield "have:"
+    for have in wish.haves:
+        yield f"  {have.name}: {_flow(have.as_table())}" + (f"  # {have.why}" if have.why else "")
+    yield f"hardware: {_flow(_hardware(plan))}"
+    yield "steps:"
+    for node in plan.nodes:
+        yield f"  {node.name}:"
+        yield f"    step: {node.step}"
+        yield f"    config: {plan.draft.configs[node.name]}"
+        if node.inputs:
+            yield f"    inputs: {_flow({port: str(link) for port, link in node.inputs.items()})}"
+        yield from _settings(plan, node.name)
+        if node.name in plan.draft.gpus:
+            yield f"    gpus: {plan.draft.gpus[node.name]}"
+
+
+def _settings(plan: Plan, name: str) -> Iterator[str]:
+    fixed = plan.draft.fixed.get(name, {})
+    derived = {k: v for k, v in plan.draft.derived.get(name, {}).items() if k not in fixed}
+    asked = [q for q in plan.questions if q.key.startswith(f"{name}.")]
+    if fixed or derived or asked:
+        yield "    set:"
+    for key, value in fixed.items():
+        yield f"      {key}: {_flow(value)}  # your word"
+    for key, change in derived.items():
+        yield f"      {key}: {_flow(change.value)}  # {change.why}"
+    for question in asked:
+        key = question.key.removeprefix(f"{name}.")
+        if key not in fixed and key not in derived:
+            yield f"      {key}: {MISSING}  # {question.question}"
+
+
+def _hardware(plan: Plan) -> dict[str, Any]:
+    wish = plan.wish
+    nodes = wish.nodes or 1
+    per_node = MISSING if wish.gpus is None else -(-wish.gpus // nodes)
+    return {**({"gpu": wish.gpu.name} if wish.gpu else {}), "nodes": nodes, "gpus_per_node": per_node}
+
+
+def _flow(value: Any) -> str:
+    return dump_flow(redact_tree(value) if isinstance(value, dict | list) else value)

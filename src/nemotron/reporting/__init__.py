@@ -1,0 +1,1 @@
+"""What happened, and what will: graphs as Mermaid and DOT. Reads pipelines; runs nothing."""

@@ -11,7 +11,7 @@ from nemotron.checking.check import check_step
 from nemotron.diagnostic import Diagnostic, Failure, exit_code
 from nemotron.execution import runner
 from nemotron.execution.runner import Events, Outcome
-from nemotron.execution.store import Store
+from nemotron.execution.store import Run, Store
 from nemotron.planning.pipeline import Pipeline, PipelineStep, request_of
 
 
@@ -67,15 +67,15 @@ def run_pipeline(
     """
     made: dict[str, str] = {}
     results: list[StepResult] = []
+    run = store.new_run(pipeline.file.stem, pipeline.file.read_text(encoding="utf-8"))
     for number, step in enumerate(pipeline.steps, start=1):
         reason = _held_up(pipeline, step, results, keep_going=keep_going)
         if reason:
             results.append(StepResult(step.name, step.step, "not run", reason))
         else:
             may_run = only is None or step.name in only
-            results.append(
-                _run_step(pipeline, step, catalog, store, events, made, gpus, number, may_run=may_run)
-            )
+            own = events.begins(step, number, len(pipeline.steps))
+            results.append(_run_step(pipeline, step, catalog, store, run, own, made, gpus, may_run=may_run))
         events.ended(step, results[-1])
     return PipelineResult(results)
 
@@ -95,14 +95,13 @@ def _run_step(
     step: PipelineStep,
     catalog: Catalog,
     store: Store,
-    events: PipelineEvents,
+    run: Run,
+    events: Events,
     made: dict[str, str],
     gpus: int | None,
-    number: int,
     *,
     may_run: bool,
 ) -> StepResult:
-    own = events.begins(step, number, len(pipeline.steps))
     try:
         request = request_of(pipeline, step, catalog, {}, made, gpus)
         problems = [d for d in check_step(request) if d.severity in ("error", "blocked")]
@@ -112,7 +111,7 @@ def _run_step(
             return StepResult(step.name, step.step, "failed", problems[0].summary, diagnostics=problems)
         if not may_run and plan.finished is None:
             return StepResult(step.name, step.step, "not run", "it was not asked for, and is not finished")
-        outcome = runner.run(plan, store, own)
+        outcome = runner.run(plan, store, events, run)
     except Failure as failure:
         found = failure.diagnostics
         return StepResult(step.name, step.step, "failed", found[0].summary, diagnostics=found)

@@ -20,7 +20,7 @@ from nemotron.execution.interruption import Interrupted, stop_requests
 from nemotron.execution.key import ingredients, key_of, what_changed
 from nemotron.execution.lock import hold
 from nemotron.execution.outputs import Made
-from nemotron.execution.store import Attempt, Store, read_json, write_json
+from nemotron.execution.store import Attempt, Run, Store, read_json, write_json
 from nemotron.planning.pipeline_file import as_pipeline, to_yaml
 from nemotron.planning.request import StepRequest
 
@@ -86,8 +86,11 @@ def prepare(request: StepRequest, store: Store) -> Plan:
     return Plan(request, interpreter, parts, key, named, folders, finished, problems)
 
 
-def run(plan: Plan, store: Store, events: Events) -> Outcome:
-    """Run the step unless it is finished. Failure NMT806 when another process is at it, NMT704."""
+def run(plan: Plan, store: Store, events: Events, within: Run | None = None) -> Outcome:
+    """Run the step unless it is finished, in a run of its own or `within` that of a pipeline.
+
+    Failure NMT806 when another process is at it, NMT704.
+    """
     identity = plan.request.step.id
     with ExitStack() as locks:
         locks.enter_context(hold(store.lock_file(identity, plan.key), f"running {identity} with this config"))
@@ -100,7 +103,7 @@ def run(plan: Plan, store: Store, events: Events) -> Outcome:
             events.skipped(made)
             return Outcome("skipped", plan.key, made)
         _end_orphans(store, plan)
-        return _adopt(plan, store, events) or _attempt(plan, store, events)
+        return _adopt(plan, store, events) or _attempt(plan, store, events, within)
 
 
 def _adopt(plan: Plan, store: Store, events: Events) -> Outcome | None:
@@ -124,13 +127,13 @@ def _adopt(plan: Plan, store: Store, events: Events) -> Outcome | None:
     return None
 
 
-def _attempt(plan: Plan, store: Store, events: Events) -> Outcome:
+def _attempt(plan: Plan, store: Store, events: Events, within: Run | None) -> Outcome:
     request, mark = plan.request, uuid.uuid4().hex
     changed = _why(plan, store)
     outputs.clear_the_way(request, plan.folders, mark)
     for folder in plan.folders.values():
         folder.mkdir(parents=True, exist_ok=True)
-    run_folder = store.new_run(request.name, to_yaml(as_pipeline(request)))
+    run_folder = within or store.new_run(request.name, to_yaml(as_pipeline(request)))
     attempt = run_folder.new_attempt(request.name)
     _write_config(attempt, request.config.tree)
     argv = command.argv(request, plan.interpreter.python, attempt.config)

@@ -123,12 +123,14 @@ class Store:
         return self.locks / f"output-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]}"
 
     def attempts(self, step_id: str | None = None) -> Iterator[tuple[Attempt, dict[str, Any]]]:
-        """Every attempt (at one step, or at any) with its command.json, the newest first."""
-        pattern = f"*/{slug(step_id) if step_id else '*'}/*/command.json"
-        found = [Attempt(p.parent) for p in self.runs.glob(pattern) if p.parent.name.isdigit()]
+        """Every attempt (at one step, or at any) with its command.json, the newest first.
+
+        A step of a pipeline has a folder by its name there, so what it is stands in command.json.
+        """
+        found = [Attempt(p.parent) for p in self.runs.glob("*/*/*/command.json") if p.parent.name.isdigit()]
         for attempt in sorted(found, key=_age, reverse=True):
             command = read_json(attempt.command)
-            if isinstance(command, dict):
+            if isinstance(command, dict) and step_id in (None, _step_of(command)):
                 yield attempt, command
 
 
@@ -142,6 +144,11 @@ def _new_folder(runs: Path, name: str) -> Path:
         except FileExistsError:
             continue
         return folder
+
+
+def _step_of(command: dict[str, Any]) -> Any:
+    """The id of the step that an attempt was at."""
+    return command.get("step")
 
 
 def _age(attempt: Attempt) -> tuple[str, str, int]:

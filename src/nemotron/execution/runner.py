@@ -206,6 +206,7 @@ def _write_command(attempt: Attempt, plan: Plan, argv: list[str], mark: str) -> 
     write_json(
         attempt.command,
         {
+            "step": plan.request.step.id,
             "argv": argv,
             "cwd": str(attempt.folder),
             "env_vars": redact_tree(plan.request.config.run.env_vars),

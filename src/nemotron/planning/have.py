@@ -45,6 +45,13 @@ class Have:
         """What stands in a config for it."""
         return str(self.path) if self.path else self.hub or self.url or ""
 
+    def values(self, at: str) -> dict[str, str]:
+        """What it sets in a config whose port reads it at the key `at`; of a service, its model and key too."""
+        around = at.rpartition(".")[0]
+        told = {"model": self.model, "api_key_env": self.api_key_env}
+        beside = {f"{around}.{key}".lstrip("."): value for key, value in told.items() if value is not None}
+        return {at: self.value, **beside}
+
     def as_table(self) -> dict[str, Any]:
         """Its entry in a pipeline file."""
         stated = {

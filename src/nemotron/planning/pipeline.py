@@ -115,6 +115,8 @@ def request_of(
         consumed = manifest.consumes(port)
         values = [_value(pipeline, link, catalog, made) for link in links]
         bound[consumed.at] = values if consumed.many and len(values) > 1 else values[0]
+        if len(links) == 1 and links[0].output is None:
+            bound |= pipeline.haves[links[0].name].values(consumed.at)
         place = pipeline.place("steps", step.name, "inputs", port)
         if place is not None:
             places[consumed.at] = place

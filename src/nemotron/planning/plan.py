@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nemotron.catalog.catalog import Catalog, Step
+from nemotron.catalog.types import Types
 from nemotron.config.layers import read_layers
 from nemotron.config.tree import MISSING, join_key, leaves
 from nemotron.config.yaml_places import read_yaml
@@ -146,6 +147,7 @@ def _draft(wish: PlanWish, derivation: Derivation, catalog: Catalog, steps: dict
         raise Failure(error("NMT271", f"the plan has no step '{unknown[0]}' to set a key of", fix=fix))
     configs = {node.name: _config_for(steps[node.step], wish, node, haves) for node in nodes}
     counts = {node.name: _gpus_for(steps[node.step], configs[node.name], wish) for node in nodes}
+    counts |= {node.name: 0 for node in nodes if _asks_a_service(steps[node.step], node, catalog.types)}
     return Draft(
         catalog,
         haves,
@@ -154,14 +156,16 @@ def _draft(wish: PlanWish, derivation: Derivation, catalog: Catalog, steps: dict
         {name: count for name, count in counts.items() if count is not None},
         {name: dict(keys) for name, keys in wish.settings.items()},
         wish.nodes or 1,
-        {node.name: dict(_left_empty(steps[node.step], configs[node.name], node)) for node in nodes},
+        {n.name: dict(_left_empty(steps[n.step], configs[n.name], n, catalog.types)) for n in nodes},
     )
 
 
-def _left_empty(step: Step, config: str, node: Node) -> Iterator[tuple[str, Derived]]:
+def _left_empty(step: Step, config: str, node: Node, types: Types) -> Iterator[tuple[str, Derived]]:
     """Optional inputs that the config fills with data of its own, and that the plan has nothing for."""
     document = read_layers(step.config_folder / f"{config}.yaml")
     for port in step.manifest.consumes:
+        if not types[port.type].on_disk:  # a service that the config names is as good as any
+            continue
         value = document.get(port.at)
         own = isinstance(value, str) and value != MISSING and not _REFERENCE.fullmatch(value)
         if port.name not in node.inputs and own and not port.required and port.one_of is None:
@@ -178,7 +182,25 @@ def _config_for(step: Step, wish: PlanWish, node: Node, haves: dict[str, Have]) 
         tree = read_yaml(step.config_folder / f"{name}.yaml", quick=True)
         if name != "tiny" and any(tree.get(key) in models - {None} for key in keys):
             return name
-    return "default"
+    return next((name for name in step.config_names() if _is_made_for(step, name, node)), "default")
+
+
+def _is_made_for(step: Step, config: str, node: Node) -> bool:
+    """Whether a config asks for the very input of a group that the plan has, and the default does not."""
+    if config in ("default", "tiny"):
+        return False
+    grouped = [port for port in step.manifest.consumes if port.one_of]
+    asked = read_layers(step.config_folder / f"{config}.yaml")
+    usual = read_layers(step.config_folder / "default.yaml")
+    wanted = {port.at for port in grouped if asked.get(port.at) == MISSING}
+    ports = {port.at for port in grouped if port.name in node.inputs}
+    return bool(wanted) and wanted == ports and any(usual.get(key) != MISSING for key in wanted)
+
+
+def _asks_a_service(step: Step, node: Node, types: Types) -> bool:
+    """Whether a group of inputs is filled by a service, which then does what would need GPUs here."""
+    ports = [step.consumes(name) for name in node.inputs]
+    return any(port.one_of and not types[port.type].on_disk for port in ports)
 
 
 def _gpus_for(step: Step, config: str, wish: PlanWish) -> int | None:
@@ -203,7 +225,7 @@ def _plan(
     best = derivations[chosen]
     others = [
         Alternative(
-            steps_of(d, steps), d.cost, why_not(d, best, wish.haves, steps, situation, contradictions.get(n))
+            steps_of(d, steps), d.cost, why_not(d, best, wish, steps, situation, contradictions.get(n))
         )
         for n, d in enumerate(derivations)
         if n != chosen
@@ -221,7 +243,7 @@ def _plan(
 def _questions(draft: Draft, wish: PlanWish) -> list[Question]:
     """What is `???` in the resolved configs, and the GPUs where nobody named them."""
     asked: list[Question] = []
-    needs_gpus = any(draft.catalog.step(node.step).manifest.step.gpus for node in draft.nodes)
+    needs_gpus = any(draft.requests[node.name].gpus for node in draft.nodes)
     if wish.gpus is None and needs_gpus:
         asked.append(
             Question(

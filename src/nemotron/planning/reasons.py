@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from nemotron.catalog.catalog import Catalog, Step
 from nemotron.diagnostic import Diagnostic, blocked, error
 from nemotron.nearest import nearest
@@ -9,6 +11,9 @@ from nemotron.planning.actions import Situation, matching
 from nemotron.planning.have import Have
 from nemotron.planning.nodes import nodes_of
 from nemotron.planning.search import Derivation
+
+if TYPE_CHECKING:
+    from nemotron.planning.plan import PlanWish
 
 _MAKERS = 3
 
@@ -30,17 +35,21 @@ def why(best: Derivation, steps: dict[str, Step], situation: Situation) -> list[
 def why_not(
     other: Derivation,
     best: Derivation,
-    haves: list[Have],
+    wish: PlanWish,
     steps: dict[str, Step],
     situation: Situation,
     contradictions: list[Diagnostic] | None,
 ) -> str:
-    """What decided against a route: a fact, something unused, a preference, or its length."""
+    """What decided against a route: a fact, something unused, a preference, a dearer input, or its length."""
     if contradictions:
         return contradictions[0].summary
-    missing = [h.name for bit, h in enumerate(haves) if (best.uses & ~other.uses) >> bit & 1]
+    lacks = best.uses & ~other.uses
+    missing = [have.name for bit, have in enumerate(wish.haves) if lacks >> bit & 1]
     if missing:
         return f"it does not use {' and '.join(missing)}"
+    avoided = [step for bit, step in enumerate(wish.through, len(wish.haves)) if lacks >> bit & 1]
+    if avoided:
+        return f"it does not go through {' and '.join(avoided)}"
     against = [
         prefer.why
         for identity in sorted(other.steps - best.steps)
@@ -49,8 +58,20 @@ def why_not(
     ]
     if against:
         return against[0]
+    if dearer := _dearer_inputs(other, steps):
+        return dearer[0]
     more = len(steps_of(other, steps)) - len(steps_of(best, steps))
     return f"{more} more step{'s' * (more > 1)} for the same" if more > 0 else "it costs more, or as much"
+
+
+def _dearer_inputs(other: Derivation, steps: dict[str, Step]) -> list[str]:
+    """The inputs of a route that its steps take only for want of a better one of their group."""
+    return [
+        f"{node.step} would read {port.name} as it is: {port.description}"
+        for node in nodes_of(other, steps)
+        for port in steps[node.step].manifest.consumes
+        if port.name in node.inputs and port.one_of and port.cost > 0
+    ]
 
 
 def unused(name: str, haves: list[Have], steps: dict[str, Step]) -> Diagnostic:
@@ -72,8 +93,10 @@ def nothing_makes(want: str, haves: list[Have], steps: list[Step], catalog: Cata
     types = catalog.types
     makers = [s for s in steps if any(types.accepts(want, p.type) for p in s.manifest.produces)]
     if not makers:
-        close = [t for t in nearest(want, types.types) if t != want]
-        return [error("NMT280", f"no step makes {want}", fix=f"near it: {', '.join(close)}" if close else "")]
+        made = {port.type for step in steps for port in step.manifest.produces}
+        close = nearest(want, sorted(made), count=_MAKERS) or _of_the_same_words(want, made)
+        told = f"near it: {', '.join(close)}" if close else f"steps make: {', '.join(sorted(made))}"
+        return [error("NMT280", f"no step makes {want}", fix=told)]
     at_hand = {ancestor for have in haves for ancestor in types.ancestors(have.type)}
     found = []
     for maker in makers[:_MAKERS]:
@@ -94,3 +117,10 @@ def nothing_makes(want: str, haves: list[Have], steps: list[Step], catalog: Cata
             fix="add what is missing: --have TYPE=SOURCE",
         )
     ]
+
+
+def _of_the_same_words(want: str, made: set[str]) -> list[str]:
+    """The types that share a word of their names with the wanted one, those with most words first."""
+    words = set(want.split("_"))
+    shared = {kind: len(words & set(kind.split("_"))) for kind in made}
+    return sorted((kind for kind in made if shared[kind]), key=lambda kind: (-shared[kind], kind))[:_MAKERS]

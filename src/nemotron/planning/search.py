@@ -212,7 +212,7 @@ class _Search:
                 continue
             kinds = {kind for output in action.outputs for kind in self.problem.ancestors[output.type]}
             if self.problem.want in kinds or action.step in self.problem.through:
-                self._apply(rank, action, [False] * len(action.ports), ())
+                self._apply(rank, action, [None] * len(action.ports))
 
     def near(self, best: Derivation) -> tuple[Action, ...]:
         """The actions that alternatives are made of: those on the cheapest ways to the goal, and its own."""
@@ -257,30 +257,27 @@ class _Search:
         is_spare = action.ports[position].optional and new.given is not None  # `_fill_optional` does it
         if is_spare or action.step in new.steps or not _fits(action, position, new):
             return
-        choices: list[list[Derivation]] = []
+        choices: list[list[Derivation | None]] = []
         for index, port in enumerate(action.ports):
             if index == position:
                 choices.append([new])
-            elif not port.optional:
-                others = [
-                    d
-                    for d in self.kept.get(port.type, ())
-                    if action.step not in d.steps and _fits(action, index, d)
-                ]
-                if not others:
-                    return
-                choices.append(others)
-            else:
-                choices.append([])
-        required = [chosen for chosen in choices if chosen]
-        for combination in product(*required):
-            self._apply(rank, action, [bool(chosen) for chosen in choices], combination)
+                continue
+            others: list[Derivation | None] = [
+                d
+                for d in self.kept.get(port.type, ())
+                if not (port.optional and d.given is not None)
+                and action.step not in d.steps
+                and _fits(action, index, d)
+            ]
+            if port.optional:
+                others.insert(0, None)
+            if not others:
+                return
+            choices.append(others)
+        for inputs in product(*choices):
+            self._apply(rank, action, list(inputs))
 
-    def _apply(
-        self, rank: int, action: Action, is_filled: list[bool], combination: tuple[Derivation, ...]
-    ) -> None:
-        given_once = iter(combination)
-        inputs = [next(given_once) if filled else None for filled in is_filled]
+    def _apply(self, rank: int, action: Action, inputs: list[Derivation | None]) -> None:
         present = [d for d in inputs if d is not None]
         if _is_one_thing_twice(present) or self._is_round_trip(action, present):
             return
@@ -397,10 +394,13 @@ def _recipe(derivation: Derivation) -> tuple[str, ...]:
 
 
 def _takers(actions: list[Action]) -> dict[str, list[tuple[int, int]]]:
-    """Type → the ports that take it, as (position of the action, position of the port)."""
+    """Type → the ports that take it, as (position of the action, position of the port).
+
+    The last port comes first: of two artifacts of one type, the first then goes to the first port.
+    """
     takers: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for rank, action in enumerate(actions):
-        for position, port in enumerate(action.ports):
+        for position, port in reversed([*enumerate(action.ports)]):
             takers[port.type].append((rank, position))
     return takers
 

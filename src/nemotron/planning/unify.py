@@ -73,12 +73,15 @@ class Draft:
     def bound(self, node: Node) -> dict[str, str]:
         """The config keys that take the node's inputs → what stands for each."""
         step = self.catalog.step(node.step)
-        return {step.consumes(port).at: self.value_of(link) for port, link in node.inputs.items()}
+        bound: dict[str, str] = {}
+        for port, link in node.inputs.items():
+            bound |= self.values_of(link, step.consumes(port).at)
+        return bound
 
-    def value_of(self, link: Link) -> str:
+    def values_of(self, link: Link, at: str) -> dict[str, str]:
         if link.output is None:
-            return self.haves[link.name].value
-        return stands_for(link.name, self.catalog.step(self.node(link.name).step).produces(link.output))
+            return self.haves[link.name].values(at)
+        return {at: stands_for(link.name, self.catalog.step(self.node(link.name).step).produces(link.output))}
 
 
 def unify(draft: Draft) -> list[Diagnostic]:

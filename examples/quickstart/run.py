@@ -2,8 +2,8 @@
 
     uv run python examples/quickstart/run.py [OUTPUT]
 
-Makes the data and the base model in OUTPUT (default output/quickstart), runs the steps one after another
-through `nemotron steps run`, and ends with a table. Run again, it skips what is finished.
+Makes the data and the base model in OUTPUT (default output/quickstart), checks and runs `pipeline.yaml`, and
+ends with a table. Run again, it skips what is finished and says why.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).resolve().parent
+PIPELINE = HERE / "pipeline.yaml"
+DEFAULT_OUTPUT = HERE.parent.parent / "output" / "quickstart"
 ROWS = {
     "base": "base, random weights",
     "sft": "pretrained, then SFT",
@@ -56,39 +58,38 @@ class QuickStart:
             sys.exit(made.returncode)
         self.seconds["make_data"] = time.monotonic() - began
 
-    def step(self, title: str, step: str, *overrides: str) -> Path:
-        """Run one step with its tiny config; the folder of the artifact that it made."""
-        print(f"\n── {title} " + "─" * max(0, 76 - len(title)), file=sys.stderr, flush=True)
-        began = time.monotonic()
-        told = self.nemotron("steps", "run", step, "-c", "tiny", "--quiet", *overrides)
-        self.seconds[title] = time.monotonic() - began
-        return Path(told["artifacts"][0]["path"])
+    def pipeline(self) -> Path:
+        """The pipeline file; for another output folder, a copy of it that names that one."""
+        if self.output == DEFAULT_OUTPUT:
+            return PIPELINE
+        file = self.output / "pipeline.yaml"
+        file.write_text(
+            PIPELINE.read_text(encoding="utf-8").replace("../../output/quickstart", "."), encoding="utf-8"
+        )
+        return file
+
+    def run(self) -> dict[str, Path]:
+        """Check and run the pipeline: the artifact that each step made."""
+        file = str(self.pipeline())
+        self.nemotron("pipeline", "check", file)
+        told = self.nemotron("pipeline", "run", file, "--quiet")
+        self.seconds |= {step["name"]: step["seconds"] for step in told["steps"]}
+        return {step["name"]: Path(next(iter(step["artifacts"].values()))) for step in told["steps"]}
 
 
 def run(output: Path) -> dict[str, Any]:
-    """All steps; the results as they are written to results.json."""
+    """The whole pipeline; the results as they are written to results.json."""
     quick = QuickStart(output)
     quick.make_data()
-    text = quick.step("tokenise the text", "data_prep/pretrain_prep")
-    pretrained = quick.step("pretrain", "pretrain/automodel", f"dataset.paths={text}")
-    models = {"base": output / "model"}
-    models["sft"] = quick.step(
-        "fine-tune", "sft/automodel", f"model.pretrained_model_name_or_path={pretrained}"
-    )
-    adapter = quick.step(
-        "train an adapter", "peft/automodel", f"model.pretrained_model_name_or_path={pretrained}"
-    )
-    models["merged"] = quick.step(
-        "merge the adapter", "convert/merge_lora", f"lora_checkpoint={adapter}", f"base_hf_path={pretrained}"
-    )
-    scores = {
-        name: read_scores(quick.step(f"evaluate {ROWS[name]}", "eval/model_eval", f"model.path={folder}"))
-        for name, folder in models.items()
-    }
+    made = quick.run()
+    models = {"base": output / "model", "sft": made["sft"], "merged": made["merge"]}
     return {
-        "models": {name: {"path": str(models[name]), **scores[name]} for name in models},
-        "pretrained": str(pretrained),
-        "adapter": str(adapter),
+        "models": {
+            name: {"path": str(folder), **read_scores(made[f"evaluate_{name}"])}
+            for name, folder in models.items()
+        },
+        "pretrained": str(made["pretrain"]),
+        "adapter": str(made["lora"]),
         "seconds": {name: round(value, 1) for name, value in quick.seconds.items()},
     }
 

@@ -57,12 +57,12 @@ def test_the_base_tokenizer_is_kept_byte_for_byte(quickstart: QuickStart, name: 
 
 
 def test_a_second_run_runs_nothing_again(quickstart: QuickStart) -> None:
-    before = sorted((REPOSITORY / ".nemotron" / "runs").iterdir())
+    before = _attempts()
     again = subprocess.run(
         ["make", "quickstart"], cwd=REPOSITORY, text=True, capture_output=True, timeout=300
     )
     assert again.returncode == 0, again.stderr[-3000:]
-    assert sorted((REPOSITORY / ".nemotron" / "runs").iterdir()) == before
+    assert _attempts() == before
     assert again.stderr.count("Skipped:") == 8
 
 
@@ -87,14 +87,17 @@ print(tokenizer.decode(answer[0]))
     assert "os.path.join" in done.stdout
 
 
+def _attempts() -> list[Path]:
+    return sorted((REPOSITORY / ".nemotron" / "runs").glob("*/*/*/command.json"))
+
+
 def _progress(quickstart: QuickStart, step: str) -> list[dict[str, float]]:
     """The progress lines of the attempt that made the quick start's artifact of this step."""
     name = {"pretrain/automodel": "pretrained", "peft/automodel": "adapter"}.get(step)
     path = Path(quickstart.results[name]) if name else quickstart.model("sft")
     producer = _record(path)["producer"]
-    folder = (
-        REPOSITORY / ".nemotron" / "runs" / producer["run"] / step.replace("/", "-") / producer["attempt"]
-    )
+    in_pipeline = {"pretrain/automodel": "pretrain", "peft/automodel": "lora"}.get(step, "sft")
+    folder = REPOSITORY / ".nemotron" / "runs" / producer["run"] / in_pipeline / producer["attempt"]
     return [json.loads(line) for line in (folder / "progress.jsonl").read_text(encoding="utf-8").splitlines()]
 
 

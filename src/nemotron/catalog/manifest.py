@@ -85,7 +85,8 @@ class Consumes(Table):
 class Produces(Table):
     """A port that makes an artifact below the output folder that the config key `at` names.
 
-    One with `with_input` is made only where that input is bound.
+    One with `with_input` is made only where that input is bound. `shape_of` names the input whose sizes
+    (layers, heads, widths) a model keeps.
     """
 
     type: str
@@ -94,6 +95,7 @@ class Produces(Table):
     subpath: str = ""
     optional: bool = False
     with_input: str | None = None
+    shape_of: str | None = None
     facts: Facts = {}
     description: str = ""
 

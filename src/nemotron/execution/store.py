@@ -1,6 +1,6 @@
 """The run store: plain files under `.nemotron/`. Every write is whole or not there.
 
-.nemotron/runs/<run>/pipeline.yaml
+.nemotron/runs/<run>/{pipeline.yaml, run.json, status.json, report.html}
 .nemotron/runs/<run>/<step>/<attempt>/{config.yaml, command.json, log, progress.jsonl,
                                        outputs.json, error.json, result.json}
 .nemotron/artifacts/<step>-<key[:12]>/
@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 from nemotron.files import project_root, write_atomic
@@ -78,6 +80,22 @@ class Run:
     def id(self) -> str:
         return self.folder.name
 
+    @property
+    def pipeline(self) -> Path:
+        return self.folder / "pipeline.yaml"
+
+    def told(self) -> dict[str, Any]:
+        """run.json: what the run is called, where and with what it was started."""
+        told = read_json(self.folder / "run.json")
+        return told if isinstance(told, dict) else {}
+
+    def attempts(self, step_name: str | None = None) -> list[Attempt]:
+        """The attempts at one step of the run, or at all of them, each step's newest first."""
+        steps = [self.folder / slug(step_name)] if step_name is not None else sorted(self.folder.iterdir())
+        found = [path for step in steps if step.is_dir() for path in step.iterdir() if path.name.isdigit()]
+        found.sort(key=lambda path: int(path.name), reverse=True)
+        return [Attempt(path) for path in found]
+
     def new_attempt(self, step_name: str) -> Attempt:
         """A fresh folder for the next try at a step."""
         steps = self.folder / slug(step_name)
@@ -102,15 +120,22 @@ class Store:
         """The store of the project that the working directory is in."""
         return cls(project_root() / ".nemotron")
 
-    def new_run(self, name: str, pipeline: str) -> Run:
-        """A new run's folder, with the pipeline that it runs."""
+    def new_run(self, name: str, pipeline: str, **told: Any) -> Run:
+        """A new run's folder, with the pipeline that it runs, and what else is told of it."""
         self.runs.mkdir(parents=True, exist_ok=True)
         ignore = self.root / ".gitignore"
         if not ignore.exists():
             write_atomic(ignore, "*\n")
         folder = _new_folder(self.runs, slug(name))
-        write_atomic(folder / "pipeline.yaml", pipeline)
-        return Run(folder)
+        run = Run(folder)
+        write_atomic(run.pipeline, pipeline)
+        write_json(folder / "run.json", {"name": name, "cwd": os.getcwd(), "host": gethostname(), **told})
+        return run
+
+    def all_runs(self) -> list[Run]:
+        """Every run, the newest first."""
+        folders = [path for path in self.runs.iterdir() if path.is_dir()] if self.runs.is_dir() else []
+        return [Run(folder) for folder in sorted(folders, key=lambda f: _run_age(f.name), reverse=True)]
 
     def artifact_folder(self, step_id: str, key: str) -> Path:
         return self.artifacts / f"{slug(step_id)}-{key[:12]}"
@@ -121,6 +146,10 @@ class Store:
     def output_lock_file(self, folder: Path) -> Path:
         """The lock of an output folder that a user named, whatever step writes there."""
         return self.locks / f"output-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]}"
+
+    def run_lock_file(self, run: Run) -> Path:
+        """The lock of a pipeline's run: who holds it is running the pipeline."""
+        return self.locks / f"run-{run.id}"
 
     def attempts(self, step_id: str | None = None) -> Iterator[tuple[Attempt, dict[str, Any]]]:
         """Every attempt (at one step, or at any) with its command.json, the newest first.
@@ -148,12 +177,17 @@ def _new_folder(runs: Path, name: str) -> Path:
 
 def _step_of(command: dict[str, Any]) -> Any:
     """The id of the step that an attempt was at."""
-    return command.get("step")
+    ingredients = command.get("ingredients")
+    return command.get("step") or (ingredients.get("step") if isinstance(ingredients, dict) else None)
 
 
 def _age(attempt: Attempt) -> tuple[str, str, int]:
     """Sorts attempts by when they were made, whatever their steps are called."""
-    return attempt.run_id[:15], attempt.run_id[-4:], int(attempt.name)
+    return *_run_age(attempt.run_id), int(attempt.name)
+
+
+def _run_age(run_id: str) -> tuple[str, str]:
+    return run_id[:15], run_id[-4:]
 
 
 def read_json(path: Path) -> Any:

@@ -68,6 +68,8 @@ def model_of(request: StepRequest) -> str | None:
 def shape_for(request: StepRequest) -> ModelShape | None:
     """The shape of the request's model; None where it is not named, or not known."""
     model = model_of(request)
+    if model in request.promises:
+        model = request.promises[model].shaped_like
     return shape_of(model) if model is not None else None
 
 

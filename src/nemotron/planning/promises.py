@@ -16,7 +16,18 @@ def promise(request: StepRequest, output: str) -> Promise:
     """The promise of one of the step's outputs. A fact that only the run can tell is left out."""
     port = request.step.produces(output)
     facts = {name: _known(request, name, rule) for name, rule in port.facts.items()}
-    return Promise(port.type, {name: value for name, value in facts.items() if value is not None})
+    known = {name: value for name, value in facts.items() if value is not None}
+    return Promise(port.type, known, _shaped_like(request, port))
+
+
+def _shaped_like(request: StepRequest, port: Produces) -> str | None:
+    bound = request.input(port.shape_of) if port.shape_of else None
+    if bound is None:
+        return None
+    source = bound.sources[0]
+    if source.promise is not None:
+        return source.promise.shaped_like
+    return source.hub or (str(source.path) if source.path else None)
 
 
 def stands_for(name: str, port: Produces) -> str:

@@ -26,10 +26,14 @@ from nemotron.hardware.shapes import shape_of
 
 @dataclass(frozen=True)
 class Promise:
-    """What an output of another step will be: its type, and the facts that are known before it is made."""
+    """What an output of another step will be: its type, and the facts that are known before it is made.
+
+    `shaped_like` is a model, a name or a folder, that has the sizes of this one.
+    """
 
     type: str
     facts: dict[str, FactValue]
+    shaped_like: str | None = None
 
 
 Promises = dict[str, Promise]  # by the value that stands for the output in a config: `step:NAME.PORT`

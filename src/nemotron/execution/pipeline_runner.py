@@ -11,6 +11,7 @@ from nemotron.checking.check import check_step
 from nemotron.diagnostic import Diagnostic, Failure, exit_code
 from nemotron.execution import runner
 from nemotron.execution.runner import Events, Outcome
+from nemotron.execution.status import write_status
 from nemotron.execution.store import Run, Store
 from nemotron.planning.pipeline import Pipeline, PipelineStep, request_of
 
@@ -36,9 +37,10 @@ class StepResult:
 
 @dataclass
 class PipelineResult:
-    """How a pipeline ended."""
+    """How a pipeline ended, and the run that tells of it."""
 
     steps: list[StepResult]
+    run: Run
 
     @property
     def exit_code(self) -> int:
@@ -68,6 +70,7 @@ def run_pipeline(
     made: dict[str, str] = {}
     results: list[StepResult] = []
     run = store.new_run(pipeline.file.stem, pipeline.file.read_text(encoding="utf-8"))
+    write_status(run, results)
     for number, step in enumerate(pipeline.steps, start=1):
         reason = _held_up(pipeline, step, results, keep_going=keep_going)
         if reason:
@@ -76,8 +79,9 @@ def run_pipeline(
             may_run = only is None or step.name in only
             own = events.begins(step, number, len(pipeline.steps))
             results.append(_run_step(pipeline, step, catalog, store, run, own, made, gpus, may_run=may_run))
+        write_status(run, results)
         events.ended(step, results[-1])
-    return PipelineResult(results)
+    return PipelineResult(results, run)
 
 
 def _held_up(pipeline: Pipeline, step: PipelineStep, results: list[StepResult], *, keep_going: bool) -> str:

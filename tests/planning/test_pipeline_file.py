@@ -55,9 +55,7 @@ def test_a_run_of_one_step_is_a_pipeline_of_one_step(trainer: SmallCatalog, proj
                 "config": "default",
                 "inputs": {"data": ["data_0", "data_1"], "base": "base", "judge": "judge"},
                 "set": {
-                    "data": ["a.jsonl", "b.jsonl"],
-                    "model": "org/m",
-                    "judge": "http://x/v1",
+                    "data": [f"{project}/a.jsonl", f"{project}/b.jsonl"],
                     "lr": 1e-5,
                     "~x": None,
                 },

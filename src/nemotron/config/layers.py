@@ -98,11 +98,14 @@ def resolve_config(
 ) -> Config:
     """All layers together, interpolated. Problems that leave a tree behind are collected, not raised.
 
-    `bound` are keys that a plan sets, and `places` where it says so.
+    `bound` are keys that a plan sets (`~key` deletes one), and `places` where it says so.
     """
     _refuse_defaults(overrides)
     document = read_layers(file)
     for key, value in (bound or {}).items():
+        if key.startswith("~"):
+            document.delete(key[1:])
+            continue
         document.set(key, value, (places or {}).get(key) or Place(argument=f"{key} (bound by the plan)"))
     apply_overrides(document, overrides)
     refers = references(document)

@@ -28,10 +28,10 @@ def hold(file: Path, purpose: str) -> Iterator[None]:
     # Not named by the pid: another host, or a container that was here before, has the same ones.
     mine = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     try:
-        mine.write_text(json.dumps(_myself()), encoding="utf-8")
+        mine.write_text(json.dumps(this_process()), encoding="utf-8")
         while not _link(mine, file):
             holder = _read(file)
-            if holder is not None and _may_be_alive(holder):
+            if holder is not None and may_be_alive(holder):
                 raise Failure(_refusal(file, holder, purpose))
             _remove_dead(file)
         try:
@@ -56,21 +56,33 @@ def _remove_dead(file: Path) -> None:
         with contextlib.suppress(OSError):  # a file system without flock: the window is microseconds
             fcntl.flock(guard, fcntl.LOCK_EX)
         holder = _read(file)
-        if holder is not None and not _may_be_alive(holder):
+        if holder is not None and not may_be_alive(holder):
             file.unlink(missing_ok=True)
 
 
-def _myself() -> dict[str, Any]:
+def this_process() -> dict[str, Any]:
+    """What this process is known by: a pid counts only with its host, boot and start time."""
     pid = os.getpid()
     return {"host": socket.gethostname(), "boot": boot_id(), "pid": pid, "started": start_time(pid)}
 
 
-def _may_be_alive(holder: dict[str, Any]) -> bool:
+def may_be_alive(holder: dict[str, Any]) -> bool:
+    """Whether a process lives; of one on another host nobody here can tell, so it may."""
     if not holder:
         return False
-    if holder.get("host") != socket.gethostname():
+    if is_elsewhere(holder):
         return True
     return holder.get("boot") == boot_id() and start_time(int(holder.get("pid", 0))) == holder.get("started")
+
+
+def is_elsewhere(holder: dict[str, Any]) -> bool:
+    return bool(holder.get("host") != socket.gethostname())
+
+
+def holder_of(file: Path) -> dict[str, Any] | None:
+    """The process that holds a lock and may be alive; None when nobody does."""
+    holder = _read(file)
+    return holder if holder and may_be_alive(holder) else None
 
 
 def _read(file: Path) -> dict[str, Any] | None:
@@ -85,7 +97,7 @@ def _read(file: Path) -> dict[str, Any] | None:
 
 
 def _refusal(file: Path, holder: dict[str, Any], purpose: str) -> Any:
-    elsewhere = holder.get("host") != socket.gethostname()
+    elsewhere = is_elsewhere(holder)
     fix = (
         f"if that process is gone: rm {file}"
         if elsewhere

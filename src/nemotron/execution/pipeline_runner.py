@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from nemotron.catalog.catalog import Catalog
 from nemotron.checking.check import check_step
-from nemotron.diagnostic import Diagnostic, Failure, exit_code
+from nemotron.diagnostic import Diagnostic, Failure, blocked, exit_code
 from nemotron.execution import runner
+from nemotron.execution.lock import hold
 from nemotron.execution.runner import Events, Outcome
 from nemotron.execution.status import write_status
 from nemotron.execution.store import Run, Store
-from nemotron.planning.pipeline import Pipeline, PipelineStep, request_of
+from nemotron.planning.have import have_from_table
+from nemotron.planning.pipeline import Pipeline, PipelineStep, read_pipeline, request_of
 
 
 class PipelineEvents(Protocol):
@@ -33,6 +36,11 @@ class StepResult:
     why: str = ""
     outcome: Outcome | None = None
     diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    @property
+    def ended_badly(self) -> bool:
+        """Whether it failed, was interrupted or could not be started: more than not being asked for."""
+        return self.status in ("failed", "interrupted") or bool(self.diagnostics)
 
 
 @dataclass
@@ -62,67 +70,108 @@ def run_pipeline(
     only: Collection[str] | None = None,
     gpus: int | None = None,
     keep_going: bool = False,
+    within: Run | None = None,
 ) -> PipelineResult:
     """Run the steps in their order. A step that fails stops what needs it; with `keep_going` only that.
 
-    `only` are the steps that may run; what they need must be finished already.
+    `only` are the steps that may run; what they need must be finished already. The attempts are kept in a
+    run of their own, or `within` the one that goes on. Failure NMT806 when another process runs that.
     """
-    made: dict[str, str] = {}
-    results: list[StepResult] = []
-    run = store.new_run(pipeline.file.stem, pipeline.file.read_text(encoding="utf-8"))
-    write_status(run, results)
-    for number, step in enumerate(pipeline.steps, start=1):
-        reason = _held_up(pipeline, step, results, keep_going=keep_going)
-        if reason:
-            results.append(StepResult(step.name, step.step, "not run", reason))
-        else:
-            may_run = only is None or step.name in only
-            own = events.begins(step, number, len(pipeline.steps))
-            results.append(_run_step(pipeline, step, catalog, store, run, own, made, gpus, may_run=may_run))
-        write_status(run, results)
-        events.ended(step, results[-1])
-    return PipelineResult(results, run)
+    run = within or _new_run(pipeline, store, only, gpus, keep_going=keep_going)
+    at_work = _Work(pipeline, catalog, store, run, only, gpus)
+    with hold(store.run_lock_file(run), f"running {run.id}"):
+        write_status(run, [])
+        for number, step in enumerate(pipeline.steps, start=1):
+            result = at_work.held_up(step, keep_going=keep_going)
+            if result is None:
+                result = at_work.run_step(step, events.begins(step, number, len(pipeline.steps)))
+            at_work.results.append(result)
+            write_status(run, at_work.results)
+            events.ended(step, result)
+    return PipelineResult(at_work.results, run)
 
 
-def _held_up(pipeline: Pipeline, step: PipelineStep, results: list[StepResult], *, keep_going: bool) -> str:
-    """Why a step is not started; empty when it is."""
-    failed = [r.name for r in results if r.status in ("failed", "interrupted", "not run")]
-    needed = sorted(pipeline.before(step.name) & set(failed))
-    if needed:
-        return f"it needs {needed[0]}"
-    interrupted = any(result.status == "interrupted" for result in results)
-    return f"{failed[0]} did not end well" if failed and (interrupted or not keep_going) else ""
+def stored_pipeline(run: Run, catalog: Catalog) -> Pipeline:
+    """The pipeline that a run keeps; its relative paths count from where its file was."""
+    pipeline = read_pipeline(run.pipeline, catalog)
+    folder = Path(run.told().get("folder") or run.folder)
+    for name, table in (pipeline.document.get("have") or {}).items():
+        pipeline.haves[name] = have_from_table(name, table, catalog.types, folder)
+    return pipeline
 
 
-def _run_step(
-    pipeline: Pipeline,
-    step: PipelineStep,
-    catalog: Catalog,
-    store: Store,
-    run: Run,
-    events: Events,
-    made: dict[str, str],
-    gpus: int | None,
-    *,
-    may_run: bool,
-) -> StepResult:
-    try:
-        request = request_of(pipeline, step, catalog, {}, made, gpus)
-        problems = [d for d in check_step(request) if d.severity in ("error", "blocked")]
-        plan = None if problems else runner.prepare(request, store)
-        problems += plan.problems if plan else []
-        if plan is None or problems:
-            return StepResult(step.name, step.step, "failed", problems[0].summary, diagnostics=problems)
-        if not may_run and plan.finished is None:
-            return StepResult(step.name, step.step, "not run", "it was not asked for, and is not finished")
-        outcome = runner.run(plan, store, events, run)
-    except Failure as failure:
-        found = failure.diagnostics
-        return StepResult(step.name, step.step, "failed", found[0].summary, diagnostics=found)
-    for output in outcome.made:
-        made[f"{step.name}.{output.port}"] = str(output.path)
-    status = outcome.status
-    return StepResult(step.name, step.step, status, _why(outcome), outcome, outcome.diagnostics)
+def _new_run(
+    pipeline: Pipeline, store: Store, only: Collection[str] | None, gpus: int | None, *, keep_going: bool
+) -> Run:
+    return store.new_run(
+        pipeline.file.stem,
+        pipeline.file.read_text(encoding="utf-8"),
+        folder=str(pipeline.file.resolve().parent),
+        only=None if only is None else sorted(only),
+        gpus=gpus,
+        keep_going=keep_going,
+    )
+
+
+@dataclass
+class _Work:
+    """A pipeline's run as it goes on: what was made, as `step.port` → path, and how each step ended."""
+
+    pipeline: Pipeline
+    catalog: Catalog
+    store: Store
+    run: Run
+    only: Collection[str] | None
+    gpus: int | None
+    made: dict[str, str] = field(default_factory=dict)
+    results: list[StepResult] = field(default_factory=list)
+
+    def held_up(self, step: PipelineStep, *, keep_going: bool) -> StepResult | None:
+        """The result of a step that is not started; None when it is."""
+        before = self.pipeline.before(step.name)
+        needed = [r for r in self.results if r.name in before and r.status not in ("done", "skipped")]
+        if needed:
+            found = [] if any(r.ended_badly for r in needed) else self._not_asked_for(step, needed[0])
+            return StepResult(step.name, step.step, "not run", f"it needs {needed[0].name}", None, found)
+        bad = [result for result in self.results if result.ended_badly]
+        interrupted = any(result.status == "interrupted" for result in bad)
+        if bad and (interrupted or not keep_going):
+            return StepResult(step.name, step.step, "not run", f"{bad[0].name} did not end well")
+        return None
+
+    def _not_asked_for(self, step: PipelineStep, needed: StepResult) -> list[Diagnostic]:
+        """The problem of a step that was asked for and needs one that was not and is not finished."""
+        if not self._may_run(step):
+            return []
+        where = self.pipeline.place("steps", needed.name)
+        summary = f"{step.name} needs {needed.name}, which is not finished and was not asked for"
+        return [blocked("NMT810", summary, where=where, fix=f"--from {needed.name}, or neither option")]
+
+    def run_step(self, step: PipelineStep, events: Events) -> StepResult:
+        """Check a step again, now that its inputs are made, and run it unless it is finished."""
+        try:
+            request = request_of(self.pipeline, step, self.catalog, {}, self.made, self.gpus)
+            problems = [d for d in check_step(request) if d.severity in ("error", "blocked")]
+            plan = None if problems else runner.prepare(request, self.store)
+            problems += plan.problems if plan else []
+            if plan is None or problems:
+                return _not_started(step, problems)
+            if not self._may_run(step) and plan.finished is None:
+                why = "it was not asked for, and is not finished"
+                return StepResult(step.name, step.step, "not run", why)
+            outcome = runner.run(plan, self.store, events, self.run)
+        except Failure as failure:
+            return _not_started(step, failure.diagnostics)
+        for output in outcome.made:
+            self.made[f"{step.name}.{output.port}"] = str(output.path)
+        return StepResult(step.name, step.step, outcome.status, _why(outcome), outcome, outcome.diagnostics)
+
+    def _may_run(self, step: PipelineStep) -> bool:
+        return self.only is None or step.name in self.only
+
+
+def _not_started(step: PipelineStep, problems: list[Diagnostic]) -> StepResult:
+    return StepResult(step.name, step.step, "not run", problems[0].summary, diagnostics=problems)
 
 
 def _why(outcome: Outcome) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 import uuid
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import yaml
 
+from nemotron.checking.render import as_dict
 from nemotron.config.secrets import redact_tree
 from nemotron.diagnostic import Diagnostic, Failure
 from nemotron.execution import command, failure, outputs, processes
@@ -18,7 +19,7 @@ from nemotron.execution.follow import Follower
 from nemotron.execution.interpreter import Interpreter, interpreter_of
 from nemotron.execution.interruption import Interrupted, stop_requests
 from nemotron.execution.key import ingredients, key_of, what_changed
-from nemotron.execution.lock import hold
+from nemotron.execution.lock import hold, this_process
 from nemotron.execution.outputs import Made
 from nemotron.execution.store import Attempt, Run, Store, read_json, write_json
 from nemotron.planning.pipeline_file import as_pipeline, to_yaml
@@ -211,6 +212,7 @@ def _write_command(attempt: Attempt, plan: Plan, argv: list[str], mark: str) -> 
             "cwd": str(attempt.folder),
             "env_vars": redact_tree(plan.request.config.run.env_vars),
             "attempt": mark,
+            "runner": this_process(),
             "key": plan.key,
             "library": plan.request.step.manifest.step.library,
             "gpus": plan.request.gpus,
@@ -237,7 +239,8 @@ def _write_result(attempt: Attempt, key: str, outcome: Outcome, code: int | None
             "outputs": [
                 {"port": m.port, "path": str(m.path), "digest": m.record.digest} for m in outcome.made
             ],
-            "diagnostics": [{"code": d.code, "summary": d.summary} for d in outcome.diagnostics],
+            "diagnostics": [as_dict(d) for d in outcome.diagnostics],
+            "recoveries": [asdict(r) for r in outcome.recoveries],
         },
     )
 

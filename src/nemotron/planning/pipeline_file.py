@@ -26,10 +26,12 @@ def as_pipeline(request: StepRequest) -> dict[str, Any]:
             have[name] = {"type": bound.port.type, **(where or {"url": source.value})}
             names.append(name)
         inputs[bound.port.name] = names if bound.port.many else names[0]
-    step: dict[str, Any] = {"step": request.step.id, "config": request.config_name, "inputs": inputs}
-    if request.overrides:
-        step["set"] = {f"~{o.key}" if o.deletes else o.key: o.value for o in request.overrides}
+    step: dict[str, Any] = {"step": request.step.id, "config": _config(request), "inputs": inputs}
+    if settings := _settings(request):
+        step["set"] = settings
     step["gpus"] = request.gpus
+    if request.nodes > 1:
+        step["nodes"] = request.nodes
     wanted = request.step.manifest.produces
     name = request.name.replace("/", "-")
     return {
@@ -38,6 +40,29 @@ def as_pipeline(request: StepRequest) -> dict[str, Any]:
         "have": have,
         "steps": {name: step},
     }
+
+
+def _config(request: StepRequest) -> str:
+    """The config's name; a path is made absolute."""
+    named = request.config_name
+    return str(request.config.source) if "/" in named or named.endswith((".yaml", ".yml")) else named
+
+
+def _settings(request: StepRequest) -> dict[str, Any]:
+    """What the command line set, as it was resolved, so that it means the same in any folder.
+
+    A path or a name on an input is in `inputs`; what that cannot say, a list or a table, is set here.
+    """
+    document = request.config.document
+    bound = {b.port.at: document.get(b.port.at) for b in request.inputs}
+    settings: dict[str, Any] = {}
+    for override in request.overrides:
+        if override.deletes:
+            settings[f"~{override.key}"] = None
+        elif not isinstance(bound.get(override.key), str):
+            resolved = document.get(override.key)
+            settings[override.key] = override.value if None in (override.value, resolved) else resolved
+    return {**settings, **{key: value for key, value in bound.items() if isinstance(value, dict | list)}}
 
 
 def to_yaml(pipeline: dict[str, Any]) -> str:

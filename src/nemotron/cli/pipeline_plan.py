@@ -75,7 +75,7 @@ def command(
         _settings(settings or []),
     )
     plan = make_plan(wish, catalog)
-    text = pipeline_text(plan)
+    text = pipeline_text(plan, output.resolve().parent if output else Path.cwd())
     found = {node.name: check_step(plan.draft.requests[node.name]) for node in plan.nodes}
     problems = [*plan.problems, *(_question(q.key, q.question) for q in plan.questions)]
     if output is not None:

@@ -46,17 +46,17 @@ class Have:
         return str(self.path) if self.path else self.hub or self.url or ""
 
     def values(self, at: str) -> dict[str, str]:
-        """What it sets in a config whose port reads it at the key `at`; of a service, its model and key too."""
+        """What it sets in a config whose port is read at `at`; of a service, its model and key too."""
         around = at.rpartition(".")[0]
         told = {"model": self.model, "api_key_env": self.api_key_env}
         beside = {f"{around}.{key}".lstrip("."): value for key, value in told.items() if value is not None}
         return {at: self.value, **beside}
 
-    def as_table(self) -> dict[str, Any]:
-        """Its entry in a pipeline file."""
+    def as_table(self, folder: Path) -> dict[str, Any]:
+        """Its entry in a pipeline file that lies in `folder`."""
         stated = {
             "type": self.type,
-            "path": _shown(self.path) if self.path else None,
+            "path": _shown(self.path, folder) if self.path else None,
             "hub": self.hub,
             "revision": self.revision,
             "url": self.url,
@@ -213,9 +213,9 @@ def _name_of(stem: str) -> str:
     return f"_{name}" if name[0].isdigit() else name
 
 
-def _shown(path: Path) -> str:
-    """Relative to the working directory where it lies below it, as a person would write it."""
-    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+def _shown(path: Path, folder: Path) -> str:
+    """Relative to the file's folder where it lies below it, as a person would write it."""
+    return os.path.relpath(path, folder) if path.is_relative_to(folder) else str(path)
 
 
 def _unknown_type(kind: str, text: str, types: Types) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from nemotron.config.secrets import redact_tree
@@ -11,12 +12,12 @@ from nemotron.config.yaml_places import dump_flow
 from nemotron.planning.plan import Plan
 
 
-def pipeline_text(plan: Plan) -> str:
-    """The whole file, which `nemotron pipeline check` reads back as the same plan."""
-    return "\n".join(_lines(plan)) + "\n"
+def pipeline_text(plan: Plan, folder: Path) -> str:
+    """The whole file, which `nemotron pipeline check` reads back as the same plan when it lies in `folder`."""
+    return "\n".join(_lines(plan, folder)) + "\n"
 
 
-def _lines(plan: Plan) -> Iterator[str]:
+def _lines(plan: Plan, folder: Path) -> Iterator[str]:
     wish = plan.wish
     yield f"# From {', '.join(plan.draft.haves) or 'nothing'} to {wish.want}. Edit it, then:"
     yield "#   nemotron pipeline check FILE && nemotron pipeline run FILE"
@@ -25,7 +26,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     if wish.haves:
         yield "have:"
     for have in wish.haves:
-        yield f"  {have.name}: {_flow(have.as_table())}" + (f"  # {have.why}" if have.why else "")
+        yield f"  {have.name}: {_flow(have.as_table(folder))}" + (f"  # {have.why}" if have.why else "")
     yield f"hardware: {_flow(_hardware(plan))}"
     yield "steps:"
     for node in plan.nodes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nemotron.catalog.catalog import Catalog, Step
@@ -108,7 +108,7 @@ def with_model(wish: PlanWish, catalog: Catalog) -> PlanWish:
         return wish
     from nemotron.planning.have import parse_have
 
-    base = parse_have(f"base:checkpoint_hf={name}", catalog.types)
+    base = replace(parse_have(f"base:checkpoint_hf={name}", catalog.types), why="--model")
     return PlanWish(**{**wish.__dict__, "haves": [*wish.haves, base], "model": name})
 
 

@@ -55,7 +55,10 @@ class Said:
 
 @dataclass
 class Draft:
-    """A plan whose facts are being unified. `fixed` are the user's own settings: node → key → value."""
+    """A plan whose facts are being unified. `fixed` are the user's own settings: node → key → value.
+
+    `hosts` are the machines of the nodes that need more than one.
+    """
 
     catalog: Catalog
     haves: dict[str, Have]
@@ -63,7 +66,7 @@ class Draft:
     configs: dict[str, str]
     gpus: dict[str, int]
     fixed: dict[str, dict[str, Any]]
-    hosts: int = 1
+    hosts: dict[str, int] = field(default_factory=dict)
     derived: dict[str, dict[str, Derived]] = field(default_factory=dict)
     requests: dict[str, StepRequest] = field(default_factory=dict)
 
@@ -108,7 +111,9 @@ def _resolve_all(draft: Draft) -> None:
     for node in draft.nodes:
         settings = {**draft.fixed.get(node.name, {})}
         bound = {key: value.value for key, value in draft.derived.get(node.name, {}).items()}
-        wish = Wish(node.step, draft.configs[node.name], [], draft.gpus.get(node.name), None)
+        wish = Wish(
+            node.step, draft.configs[node.name], [], draft.gpus.get(node.name), draft.hosts.get(node.name)
+        )
         request = resolve(
             wish,
             draft.catalog,

@@ -13,7 +13,7 @@ from nemotron.planning.plan import Plan
 
 
 def pipeline_text(plan: Plan, folder: Path) -> str:
-    """The whole file, which `nemotron pipeline check` reads back as the same plan when it lies in `folder`."""
+    """The whole file, which in `folder` is read back as the same plan."""
     return "\n".join(_lines(plan, folder)) + "\n"
 
 
@@ -38,6 +38,8 @@ def _lines(plan: Plan, folder: Path) -> Iterator[str]:
         yield from _settings(plan, node.name)
         if node.name in plan.draft.gpus:
             yield f"    gpus: {plan.draft.gpus[node.name]}"
+        if node.name in plan.draft.hosts:
+            yield f"    nodes: {plan.draft.hosts[node.name]}"
 
 
 def _settings(plan: Plan, name: str) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -155,9 +155,17 @@ def _draft(wish: PlanWish, derivation: Derivation, catalog: Catalog, steps: dict
         configs,
         {name: count for name, count in counts.items() if count is not None},
         {name: dict(keys) for name, keys in wish.settings.items()},
-        wish.nodes or 1,
+        _hosts(wish, counts),
         {n.name: dict(_left_empty(steps[n.step], configs[n.name], n, catalog.types)) for n in nodes},
     )
+
+
+def _hosts(wish: PlanWish, counts: Mapping[str, int | None]) -> dict[str, int]:
+    """The machines of each step that takes more GPUs than one of them has."""
+    if wish.nodes is None or wish.gpus is None or wish.nodes == 1:
+        return {}
+    per_node = -(-wish.gpus // wish.nodes)
+    return {name: wish.nodes for name, count in counts.items() if count is not None and count > per_node}
 
 
 def _left_empty(step: Step, config: str, node: Node, types: Types) -> Iterator[tuple[str, Derived]]:

@@ -162,7 +162,8 @@ def _conclude(path: Path, text: str, types: Types) -> tuple[str, str]:
     if record is not None and record.type in types:
         return record.type, f"{record.producer.step} made it"
     found = candidates(path, types)
-    found = [kind for kind in found if not any(a in found for a in list(types.ancestors(kind))[1:])]
+    parents = {parent for kind in found for parent in list(types.ancestors(kind))[1:]}
+    found = [kind for kind in found if kind not in parents]
     firm = [kind for kind in found if not types[kind].last_resort] or found
     if len(firm) == 1:
         return firm[0], "it looks like that"

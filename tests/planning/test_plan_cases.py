@@ -1,0 +1,389 @@
+"""Plans over the shipped catalog that must come out right: what each starts from, and its steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from at_hand import chain, derived, inputs, plan, resolved
+from small import failure
+
+from nemotron.diagnostic import Severity
+from nemotron.planning.parallel import layout_of
+
+SUPER = {"model": "Super3", "gpus": 32, "gpu": "h200", "nodes": 4}
+SERVICE = "endpoint:https://host/v1,model=name,api_key_env=SERVICE_KEY"
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is wanted and at hand, the steps that must come out, and what their ports are bound to."""
+
+    title: str
+    want: str
+    haves: tuple[str, ...]
+    steps: list[str]
+    inputs: dict[str, dict[str, str]]
+    wish: dict[str, Any] = field(default_factory=dict)
+
+
+CASES = [
+    Case(
+        "an adapter on two GPUs is trained by AutoModel alone",
+        "checkpoint_lora",
+        ("chat.jsonl", "base"),
+        ["peft/automodel"],
+        {"peft": {"training_jsonl": "chat", "base": "base"}},
+        {"gpus": 2, "gpu": "h200"},
+    ),
+    Case(
+        "Super on four nodes is trained by Megatron on packs",
+        "checkpoint_megatron",
+        ("chat.jsonl",),
+        ["data_prep/sft_packing", "sft/megatron_bridge"],
+        {
+            "sft_packing": {"training_jsonl": "chat"},
+            "sft": {"packed_parquet": "sft_packing.packed_parquet", "base": "base"},
+        },
+        SUPER,
+    ),
+    Case(
+        "Super as a Hugging Face checkpoint is converted back",
+        "checkpoint_hf",
+        ("chat.jsonl",),
+        ["data_prep/sft_packing", "sft/megatron_bridge", "convert/megatron_to_hf"],
+        {"megatron_to_hf": {"checkpoint_megatron": "sft.checkpoint_megatron", "reference": "base"}},
+        SUPER,
+    ),
+    Case(
+        "web text is curated, tokenised, trained on and evaluated",
+        "eval_results",
+        ("web.jsonl", "base"),
+        ["curate/nemo_curator", "data_prep/pretrain_prep", "pretrain/automodel", "eval/model_eval"],
+        {
+            "curate": {"raw_jsonl": "web"},
+            "pretrain_prep": {"filtered_jsonl": "curate.filtered_jsonl"},
+            "pretrain": {"binidx": "pretrain_prep.binidx", "base": "base"},
+            "model_eval": {"checkpoint_hf": "pretrain.checkpoint_hf"},
+        },
+        {"gpus": 8},
+    ),
+    Case(
+        "raw conversations are curated, translated, packed, trained on and evaluated",
+        "eval_results",
+        ("raw_jsonl=chat.jsonl",),
+        [
+            "curate/nemo_curator",
+            "translate/nemo_curator",
+            "data_prep/sft_packing",
+            "sft/megatron_bridge",
+            "convert/megatron_to_hf",
+            "eval/model_eval",
+        ],
+        {
+            "translate": {"filtered_jsonl": "curate.filtered_jsonl"},
+            "sft_packing": {"training_jsonl": "translate.translated_jsonl"},
+            "model_eval": {"checkpoint_hf": "megatron_to_hf.checkpoint_hf"},
+        },
+        {**SUPER, "settings": {"translate": {"source_language": "en", "target_language": "th"}}},
+    ),
+    Case(
+        "the same on one node with packing asked for",
+        "eval_results",
+        ("raw_jsonl=chat.jsonl", "base"),
+        [
+            "curate/nemo_curator",
+            "translate/nemo_curator",
+            "data_prep/sft_packing",
+            "sft/megatron_bridge",
+            "convert/megatron_to_hf",
+            "eval/model_eval",
+        ],
+        {"sft_packing": {"training_jsonl": "translate.translated_jsonl"}},
+        {"gpus": 8, "through": ("data_prep/sft_packing",)},
+    ),
+    Case(
+        "a service that is at hand translates",
+        "eval_results",
+        ("raw_jsonl=chat.jsonl", "base", SERVICE),
+        ["curate/nemo_curator", "translate/nemo_curator", "sft/automodel", "eval/model_eval"],
+        {
+            "translate": {"filtered_jsonl": "curate.filtered_jsonl", "endpoint": "endpoint"},
+            "model_eval": {"checkpoint_hf": "sft.checkpoint_hf"},
+        },
+        {"gpus": 8},
+    ),
+    Case(
+        "a Hugging Face checkpoint is converted for Megatron",
+        "checkpoint_megatron",
+        ("base",),
+        ["convert/hf_to_megatron"],
+        {"hf_to_megatron": {"checkpoint_hf": "base"}},
+        {"gpus": 8},
+    ),
+    Case(
+        "a conversion that is asked for goes where Megatron takes weights",
+        "checkpoint_megatron",
+        ("chat.jsonl", "base"),
+        ["data_prep/sft_packing", "convert/hf_to_megatron", "sft/megatron_bridge"],
+        {
+            "sft": {
+                "packed_parquet": "sft_packing.packed_parquet",
+                "base": "base",
+                "pretrained": "hf_to_megatron.checkpoint_megatron",
+            }
+        },
+        {"gpus": 8, "library": "megatron_bridge", "through": ("convert/hf_to_megatron",)},
+    ),
+    Case(
+        "an adapter is merged into its base and evaluated",
+        "eval_results",
+        ("adapter", "base"),
+        ["convert/merge_lora", "eval/model_eval"],
+        {
+            "merge_lora": {"adapter": "adapter", "base": "base"},
+            "model_eval": {"checkpoint_hf": "merge_lora.checkpoint_hf"},
+        },
+        {"gpus": 1},
+    ),
+    Case(
+        "preference pairs are split, then DPO takes both parts",
+        "checkpoint_hf",
+        ("pairs.jsonl", "tuned"),
+        ["data_prep/rl_prep", "rl/nemo_rl/dpo"],
+        {
+            "rl_prep": {"preference_jsonl": "pairs"},
+            "dpo": {
+                "train": "rl_prep.preference_train",
+                "validation": "rl_prep.preference_validation",
+                "policy": "tuned",
+            },
+        },
+        {"gpus": 8},
+    ),
+    Case(
+        "a teacher and a student are distilled",
+        "checkpoint_hf",
+        ("teacher", "student"),
+        ["optimize/modelopt/distill"],
+        {"distill": {"teacher": "teacher", "student": "student"}},
+        {"gpus": 8},
+    ),
+    Case(
+        "and are not swapped when the student is named first",
+        "checkpoint_megatron",
+        ("student", "teacher"),
+        ["optimize/modelopt/distill"],
+        {"distill": {"teacher": "teacher", "student": "student"}},
+        {"gpus": 8},
+    ),
+    Case(
+        "a name that the user gives decides over the name of the folder",
+        "checkpoint_hf",
+        ("teacher:checkpoint_hf=student", "student:checkpoint_hf=teacher"),
+        ["optimize/modelopt/distill"],
+        {"distill": {"teacher": "teacher", "student": "student"}},
+        {"gpus": 8},
+    ),
+    Case(
+        "two models without such names go in the order in which they were given",
+        "checkpoint_hf",
+        ("tuned", "base"),
+        ["optimize/modelopt/distill"],
+        {"distill": {"teacher": "tuned", "student": "base"}},
+        {"gpus": 8},
+    ),
+    Case(
+        "a service is evaluated as it is",
+        "eval_results",
+        (SERVICE,),
+        ["eval/model_eval"],
+        {"model_eval": {"endpoint": "endpoint"}},
+        {"settings": {"model_eval": {"tasks": ["mmlu"]}}},
+    ),
+    Case(
+        "a benchmark is translated by the benchmark's own step",
+        "translated_mcq_benchmark_parquet",
+        ("questions.parquet",),
+        ["byob/mcq"],
+        {"mcq": {"benchmark_parquet": "questions"}},
+    ),
+    Case(
+        "a checkpoint at hand is not the answer: it is trained",
+        "checkpoint_hf",
+        ("chat.jsonl", "base"),
+        ["sft/automodel"],
+        {"sft": {"training_jsonl": "chat", "base": "base"}},
+        {"gpus": 8},
+    ),
+]
+
+
+@pytest.mark.usefixtures("at_hand")
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+def test_a_plan_has_the_right_steps(case: Case) -> None:
+    made = plan(case.want, *case.haves, **case.wish)
+    assert chain(made) == case.steps
+    for name, expected in case.inputs.items():
+        assert inputs(made, name) == expected
+    assert made.problems == []
+    assert all(alternative.steps and alternative.why for alternative in made.alternatives)
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_super_on_32_gpus_is_laid_out_as_its_config_says() -> None:
+    made = plan("checkpoint_megatron", "chat.jsonl", **SUPER)
+    layout = layout_of(made.draft.requests["sft"])
+    assert layout is not None
+    assert (layout.tensor, layout.pipeline, layout.world, layout.nodes) == (8, 4, 32, 4)
+    assert made.draft.configs == {"sft_packing": "default", "sft": "super3"}
+    assert resolved(made, "sft_packing", "pad_multiple") == 8
+    assert derived(made, "sft_packing")["pad_multiple"].why == "the layout of sft"
+    model = "nvidia/NVIDIA-Nemotron-3-Super-120B-A12B-BF16"
+    assert resolved(made, "sft_packing", "tokenizer.model") == model
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_what_is_not_chosen_is_told_with_the_reason() -> None:
+    made = plan("checkpoint_hf", "chat.jsonl", **SUPER)
+    told = {tuple(alternative.steps): alternative.why for alternative in made.alternatives}
+    assert told["sft/automodel",].startswith("Past one node")
+    merged = told["data_prep/sft_packing", "peft/megatron_bridge", "convert/merge_lora"]
+    assert "adapter that is merged" in merged
+    assert any("Over several nodes" in reason for reason in made.why)
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_an_unpacked_input_is_not_chosen_for_what_its_port_says() -> None:
+    made = plan("checkpoint_megatron", "chat.jsonl", **SUPER)
+    reasons = {tuple(a.steps): a.why for a in made.alternatives}
+    assert "not packed" in reasons["sft/megatron_bridge",]
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_what_avoids_a_step_to_go_through_is_told_so() -> None:
+    made = plan("checkpoint_megatron", "chat.jsonl", "base", gpus=8, through=("sft/megatron_bridge",))
+    assert "sft/megatron_bridge" in chain(made)
+    others = {tuple(a.steps): a.why for a in made.alternatives}
+    assert others["sft/automodel", "convert/hf_to_megatron"] == "it does not go through sft/megatron_bridge"
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_the_translation_asks_for_its_languages_alone() -> None:
+    made = plan("translated_mcq_benchmark_parquet", "questions.parquet")
+    assert made.draft.configs == {"mcq": "translate"}
+    assert [question.key for question in made.questions] == ["mcq.target_language"]
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_a_service_needs_no_gpu_here_and_tells_its_model_and_key() -> None:
+    made = plan("eval_results", SERVICE)
+    assert made.questions == []
+    assert made.draft.requests["model_eval"].gpus == 0
+    found = {key: resolved(made, "model_eval", f"endpoint.{key}") for key in ("url", "model", "api_key_env")}
+    assert found == {"url": "https://host/v1", "model": "name", "api_key_env": "SERVICE_KEY"}
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_a_service_of_the_config_stays_where_none_is_at_hand() -> None:
+    made = plan("eval_results", "raw_jsonl=chat.jsonl", "base", gpus=8)
+    assert str(resolved(made, "translate", "server.url")).startswith("https://")
+    assert derived(made, "translate") == {}
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_what_nobody_can_know_is_asked() -> None:
+    made = plan("eval_results", "raw_jsonl=chat.jsonl", "base")
+    asked = {question.key: question.question for question in made.questions}
+    assert asked["hardware.gpus_per_node"].startswith("How many GPUs")
+    assert "such as th" in asked["translate.target_language"]
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_validation_data_of_the_config_are_left_out_where_the_plan_has_none() -> None:
+    made = plan("checkpoint_lora", "chat.jsonl", "base", gpus=0)
+    key = "validation_dataset.path_or_dataset_id"
+    assert made.draft.configs == {"peft": "tiny"}
+    assert resolved(made, "peft", key) is None
+    assert derived(made, "peft")[key].why == "nothing at hand for it"
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_a_have_that_nothing_can_use_blocks_and_is_named() -> None:
+    made = plan("checkpoint_hf", "chat.jsonl", "base", "questions.parquet", gpus=8)
+    assert chain(made) == ["sft/automodel"]
+    (problem,) = made.problems
+    assert (problem.code, problem.severity) == ("NMT281", Severity.BLOCKED)
+    assert problem.summary == "the plan does not use 'questions' (mcq_benchmark_parquet)"
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_a_have_that_no_step_takes_says_so() -> None:
+    made = plan("checkpoint_hf", "chat.jsonl", "base", "e:env_toml=chat.jsonl", "x:eval_results=base", gpus=8)
+    assert [problem.detail for problem in made.problems] == [
+        "no step takes env_toml",
+        "no step takes eval_results",
+    ]
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_a_step_that_no_plan_goes_through_blocks() -> None:
+    made = plan("checkpoint_lora", "chat.jsonl", "base", gpus=2, through=("byob/mcq",))
+    (problem,) = made.problems
+    assert (problem.code, problem.summary) == ("NMT281", "no plan goes through byob/mcq")
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_a_goal_that_no_step_makes_names_what_is_near() -> None:
+    found = failure(lambda: plan("benchmark_source_corpus", "chat.jsonl"))
+    assert (found.code, found.severity) == ("NMT280", Severity.ERROR)
+    assert found.summary == "no step makes benchmark_source_corpus"
+    assert found.fix == "near it: mcq_benchmark_parquet, translated_mcq_benchmark_parquet"
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_a_goal_that_nothing_leads_to_names_what_is_missing() -> None:
+    found = failure(lambda: plan("checkpoint_lora", "chat.jsonl", gpus=2))
+    assert (found.code, found.severity) == ("NMT280", Severity.BLOCKED)
+    assert "peft/automodel needs checkpoint_hf" in found.detail
+    assert found.fix == "add what is missing: --have TYPE=SOURCE"
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_a_step_that_is_left_out_is_not_used() -> None:
+    made = plan("checkpoint_hf", "chat.jsonl", "base", gpus=8, without=("sft/automodel",))
+    assert chain(made) == ["peft/automodel", "convert/merge_lora"]
+    assert all("sft/automodel" not in alternative.steps for alternative in made.alternatives)
+
+
+@pytest.mark.usefixtures("at_hand")
+@pytest.mark.parametrize("option", ["through", "without"])
+def test_an_unknown_step_is_reported(option: str) -> None:
+    wish: dict[str, Any] = {option: ("sft/automodle",)}
+    found = failure(lambda: plan("checkpoint_hf", "chat.jsonl", "base", **wish))
+    assert (found.code, found.fix) == ("NMT110", "did you mean 'sft/automodel'?")
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_a_key_of_a_step_that_the_plan_does_not_have_is_reported() -> None:
+    wish: dict[str, Any] = {"settings": {"stf": {"optimizer.lr": 1e-5}}}
+    found = failure(lambda: plan("checkpoint_hf", "chat.jsonl", "base", gpus=8, **wish))
+    assert (found.code, found.fix) == ("NMT271", "did you mean 'sft'?")
+
+
+@pytest.mark.parametrize("name", ["Super3", "super3", "nvidia/NVIDIA-Nemotron-3-Super-120B-A12B-BF16"])
+def test_a_model_is_known_by_its_alias(at_hand: Path, name: str) -> None:
+    made = plan("checkpoint_megatron", "chat.jsonl", model=name, gpus=32)
+    assert at_hand.is_dir()
+    assert made.draft.haves["base"].hub == "nvidia/NVIDIA-Nemotron-3-Super-120B-A12B-BF16"
+    assert made.draft.configs["sft"] == "super3"
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_a_model_that_is_at_hand_already_is_not_added_again() -> None:
+    made = plan(
+        "checkpoint_lora", "chat.jsonl", "mine:checkpoint_hf=hub:Qwen/Qwen3-8B", model="qwen3-8b", gpus=2
+    )
+    assert [have.name for have in made.wish.haves] == ["chat", "mine"]

@@ -31,7 +31,7 @@ ORDER = [
 # These run in a job's process, in the environment of a training library.
 JOB_SIDE = {"backends", "data"}
 # Modules that everyone may import; they import nothing of ours.
-BASE = {"diagnostic", "nearest", "files"}
+BASE = {"diagnostic", "nearest", "files", "faults"}
 # Where a package on the index has another name as a module.
 MODULES = {"pyyaml": "yaml", "tomli-w": "tomli_w"}
 COMES_WITH = {"pydantic": {"pydantic_core"}, "typer": {"click"}}

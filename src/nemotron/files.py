@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from nemotron.faults import boundary
+
 
 class NoHome(Exception):
     """Something is to be kept for the user, who has no home folder."""
@@ -36,15 +38,18 @@ def cache_folder() -> Path:
 def write_atomic(path: Path, text: str) -> None:
     """Write a file so that it is either whole or not there: a temporary name, then `os.replace`."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    boundary()
     try:
         with open(temporary, "w", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
+        boundary()
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    boundary()
 
 
 def project_root(start: Path | None = None) -> Path:

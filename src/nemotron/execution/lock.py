@@ -19,6 +19,7 @@ from typing import Any
 
 from nemotron.diagnostic import Failure, blocked
 from nemotron.execution.processes import boot_id, start_time
+from nemotron.faults import boundary
 
 
 @contextmanager
@@ -29,15 +30,18 @@ def hold(file: Path, purpose: str) -> Iterator[None]:
     mine = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     try:
         mine.write_text(json.dumps(this_process()), encoding="utf-8")
+        boundary()
         while not _link(mine, file):
             holder = _read(file)
             if holder is not None and may_be_alive(holder):
                 raise Failure(_refusal(file, holder, purpose))
             _remove_dead(file)
+        boundary()
         try:
             yield
         finally:
             file.unlink(missing_ok=True)
+            boundary()
     finally:
         mine.unlink(missing_ok=True)
 

@@ -22,6 +22,7 @@ from nemotron.catalog.manifest import FactRule, Produces
 from nemotron.config.tree import MISSING
 from nemotron.diagnostic import Diagnostic, Failure, Place, error
 from nemotron.execution.store import Attempt, Store, read_json
+from nemotron.faults import boundary
 from nemotron.planning.request import StepRequest
 
 
@@ -106,7 +107,9 @@ def clear_the_way(request: StepRequest, folders: dict[str, Path], mark: str) -> 
     for folder in folders.values():
         if folder.exists() and not request.step.manifest.step.resumable and any(folder.iterdir()):
             aside = folder.with_name(f"{folder.name}.unfinished-{mark[:8]}")
+            boundary()
             os.replace(folder, aside)
+            boundary()
             moved.append(aside)
     return moved
 

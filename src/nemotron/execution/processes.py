@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from nemotron.faults import boundary
+
 MARK = "NEMOTRON_ATTEMPT"
 GRACE_SECONDS = 10.0
 _POLL_SECONDS = 0.1
@@ -22,8 +24,9 @@ _POLL_SECONDS = 0.1
 
 def start(argv: list[str], environment: dict[str, str], folder: Path, log: Path) -> subprocess.Popen[bytes]:
     """Start a job in its own session; what it prints goes to `log`."""
+    boundary()
     with open(log, "ab") as stream:
-        return subprocess.Popen(
+        started = subprocess.Popen(
             argv,
             cwd=folder,
             env=environment,
@@ -32,6 +35,8 @@ def start(argv: list[str], environment: dict[str, str], folder: Path, log: Path)
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    boundary()
+    return started
 
 
 def marked(attempt: str) -> set[int]:

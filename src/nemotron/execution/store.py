@@ -19,6 +19,7 @@ from pathlib import Path
 from socket import gethostname
 from typing import Any
 
+from nemotron.faults import boundary
 from nemotron.files import project_root, write_atomic
 
 
@@ -169,9 +170,11 @@ def _new_folder(runs: Path, name: str) -> Path:
         now = datetime.now(UTC)
         folder = runs / f"{now:%Y%m%d-%H%M%S}-{name}-{now.microsecond * 65536 // 1_000_000:04x}"
         try:
+            boundary()
             folder.mkdir()
         except FileExistsError:
             continue
+        boundary()
         return folder
 
 

@@ -13,6 +13,7 @@ import typer
 
 from nemotron import __version__
 from nemotron.cli import (
+    artifacts_show,
     catalog_check,
     explain,
     library,
@@ -20,6 +21,13 @@ from nemotron.cli import (
     pipeline_graph,
     pipeline_plan,
     pipeline_run,
+    runs_cancel,
+    runs_list,
+    runs_logs,
+    runs_remove,
+    runs_resume,
+    runs_show,
+    runs_status,
     steps_check,
     steps_list,
     steps_new_config,
@@ -57,11 +65,17 @@ app = typer.Typer(
 steps = typer.Typer(no_args_is_help=True, help="The catalog of steps: list, show, check, run, make configs.")
 catalog = typer.Typer(no_args_is_help=True, help="The catalog itself, for people who write steps.")
 pipelines = typer.Typer(no_args_is_help=True, help="Pipelines: from what is at hand to what is wanted.")
+runs = typer.Typer(
+    no_args_is_help=True, help="Runs, of pipelines and of single steps: see, end, go on, remove."
+)
+artifacts = typer.Typer(no_args_is_help=True, help="Artifacts: what they are and where they came from.")
 libraries = typer.Typer(
     no_args_is_help=True, help="The training libraries, each in an environment of its own."
 )
 app.add_typer(steps, name="steps")
 app.add_typer(pipelines, name="pipeline")
+app.add_typer(runs, name="runs")
+app.add_typer(artifacts, name="artifacts")
 app.add_typer(libraries, name="library")
 app.add_typer(catalog, name="catalog")
 
@@ -74,6 +88,14 @@ pipelines.command("plan", epilog=pipeline_plan.EXAMPLES)(pipeline_plan.command)
 pipelines.command("check", epilog=pipeline_check.EXAMPLES)(pipeline_check.command)
 pipelines.command("graph", epilog=pipeline_graph.EXAMPLES)(pipeline_graph.command)
 pipelines.command("run", epilog=pipeline_run.EXAMPLES)(pipeline_run.command)
+runs.command("list", epilog=runs_list.EXAMPLES)(runs_list.command)
+runs.command("show", epilog=runs_show.EXAMPLES)(runs_show.command)
+runs.command("status", epilog=runs_status.EXAMPLES)(runs_status.command)
+runs.command("logs", epilog=runs_logs.EXAMPLES)(runs_logs.command)
+runs.command("cancel", epilog=runs_cancel.EXAMPLES)(runs_cancel.command)
+runs.command("resume", epilog=runs_resume.EXAMPLES)(runs_resume.command)
+runs.command("remove", epilog=runs_remove.EXAMPLES)(runs_remove.command)
+artifacts.command("show", epilog=artifacts_show.EXAMPLES)(artifacts_show.command)
 libraries.command("list", epilog=library.LIST_EXAMPLES)(library.list_command)
 libraries.command("install", epilog=library.INSTALL_EXAMPLES)(library.install_command)
 catalog.command("check", epilog=catalog_check.EXAMPLES)(catalog_check.command)

@@ -1,4 +1,4 @@
-"""Shell completion of step ids, config names and types. Reads the catalog; offers nothing when it cannot."""
+"""Shell completion of step ids, config names, types, runs. Offers nothing when it cannot read them."""
 
 from __future__ import annotations
 
@@ -44,6 +44,12 @@ def library_names(incomplete: str) -> list[str]:
     from nemotron.libraries.spec import names
 
     return _beginning_with(incomplete, names())
+
+
+def run_ids(incomplete: str) -> list[str]:
+    from nemotron.execution.store import Store
+
+    return _beginning_with(incomplete, ["last", *(run.id for run in Store.of_project().all_runs())])
 
 
 def _beginning_with(incomplete: str, known: Iterable[str]) -> list[str]:

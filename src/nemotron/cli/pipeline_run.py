@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from shlex import join
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,8 +17,10 @@ from nemotron.diagnostic import Failure, error, exit_code
 from nemotron.nearest import did_you_mean
 
 if TYPE_CHECKING:
+    from nemotron.catalog.catalog import Catalog
     from nemotron.cli.progress import LiveEvents
     from nemotron.execution.pipeline_runner import PipelineResult, StepResult
+    from nemotron.execution.store import Run
     from nemotron.planning.pipeline import Pipeline, PipelineStep
 
 EXAMPLES = (
@@ -46,38 +49,85 @@ def command(
     The same command goes on where an earlier run was stopped.
     """
     from nemotron.catalog.catalog import default_catalog
-    from nemotron.checking.pipeline_check import check_pipeline
-    from nemotron.execution.pipeline_runner import run_pipeline, selected
-    from nemotron.execution.store import Store
+    from nemotron.execution.pipeline_runner import selected
     from nemotron.planning.pipeline import read_pipeline
 
     catalog = default_catalog()
     pipeline = read_pipeline(file, catalog)
     _require(pipeline, start, only)
-    _, found = check_pipeline(pipeline, catalog, gpus=gpus)
+    chosen = Chosen(
+        go_on=_go_on(file, start, only, gpus, keep_going=keep_going),
+        only=selected(pipeline, start, only),
+        gpus=gpus,
+        keep_going=keep_going,
+    )
+    raise typer.Exit(
+        check_and_run(pipeline, catalog, chosen, dry_run=dry_run, strict=strict, quiet=quiet, as_json=as_json)
+    )
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What was chosen for a run, and the command that goes on with it; `within` a run that is there."""
+
+    go_on: list[str]
+    only: set[str] | None = None
+    gpus: int | None = None
+    keep_going: bool = False
+    within: Run | None = None
+
+
+def check_and_run(
+    pipeline: Pipeline,
+    catalog: Catalog,
+    chosen: Chosen,
+    *,
+    dry_run: bool = False,
+    strict: bool = False,
+    quiet: bool = False,
+    as_json: bool = False,
+) -> int:
+    """Check everything; unless that fails, run it and print how it went. The exit code."""
+    from nemotron.checking.pipeline_check import check_pipeline
+    from nemotron.execution.pipeline_runner import run_pipeline
+    from nemotron.execution.store import Store
+
+    file = str(pipeline.file)
+    _, found = check_pipeline(pipeline, catalog, gpus=chosen.gpus)
     code = exit_code(found, strict=strict)
     print_diagnostics(found)
     if code or dry_run:
         if as_json:
-            print_json({"file": str(file), "dry_run": dry_run, "exit_code": code}, found)
+            print_json({"file": file, "dry_run": dry_run, "exit_code": code}, found)
         elif not code:
             print("The dry run passed: nothing was run.")
-        raise typer.Exit(code)
+        return code
     result = run_pipeline(
         pipeline,
         catalog,
         Store.of_project(),
         _Events(quiet=quiet),
-        only=selected(pipeline, start, only),
-        gpus=gpus,
-        keep_going=keep_going,
+        only=chosen.only,
+        gpus=chosen.gpus,
+        keep_going=chosen.keep_going,
+        within=chosen.within,
     )
     if as_json:
         problems = [d for step in result.steps for d in step.diagnostics]
-        print_json({"file": str(file), "steps": _as_list(result), "exit_code": result.exit_code}, problems)
+        told = {"file": file, "run": result.run.id, "steps": _as_list(result), "exit_code": result.exit_code}
+        print_json(told, problems)
     else:
-        print(_closing(result, file))
-    raise typer.Exit(result.exit_code)
+        print(_closing(result, chosen.go_on))
+    return result.exit_code
+
+
+def _go_on(
+    file: Path, start: str | None, only: str | None, gpus: int | None, *, keep_going: bool
+) -> list[str]:
+    """The command that goes on: the same again, with what decides what is run."""
+    options = [("--from", start), ("--only", only), ("--gpus", gpus)]
+    given = [word for name, value in options if value is not None for word in (name, str(value))]
+    return ["nemotron", "pipeline", "run", str(file), *given, *(["--keep-going"] if keep_going else [])]
 
 
 class _Events:
@@ -122,7 +172,7 @@ def _as_list(result: PipelineResult) -> list[dict[str, Any]]:
     ]
 
 
-def _closing(result: PipelineResult, file: Path) -> str:
+def _closing(result: PipelineResult, go_on: list[str]) -> str:
     """A line for each step, what the last one made, and the command that goes on where this one stopped."""
     wide = max((len(step.name) for step in result.steps), default=0)
     lines = [
@@ -134,5 +184,5 @@ def _closing(result: PipelineResult, file: Path) -> str:
     last = result.steps[-1].outcome if result.steps else None
     lines += [f"  {m.port}  {short_path(m.path)}" for m in (last.made if last else [])]
     if result.exit_code:
-        lines.append(f"Go on with: {join(['nemotron', 'pipeline', 'run', str(file)])}")
+        lines.append(f"Go on with: {join(go_on)}")
     return "\n".join(lines)

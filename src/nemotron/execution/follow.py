@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from nemotron.execution.runner import Events
 
 
-class _Tail:
+class Tail:
     """What was appended to a file since the last look, in whole lines."""
 
     def __init__(self, file: Path) -> None:
@@ -38,8 +38,8 @@ class Follower:
     """Hands new log lines and progress lines to the events."""
 
     def __init__(self, attempt: Attempt, events: Events) -> None:
-        self._log = _Tail(attempt.log)
-        self._progress = _Tail(attempt.progress)
+        self._log = Tail(attempt.log)
+        self._progress = Tail(attempt.progress)
         self._events = events
 
     def read(self, *, last: bool = False) -> None:

@@ -1,1 +1,1 @@
-"""What happened, and what will: graphs as Mermaid and DOT. Reads pipelines; runs nothing."""
+"""What happened, and what will: runs, lineage, graphs. Reads the run store and pipelines; runs nothing."""

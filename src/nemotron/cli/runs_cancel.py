@@ -1,0 +1,30 @@
+"""`nemotron runs cancel`: end a run and every process of it."""
+
+from __future__ import annotations
+
+from nemotron.cli import options
+from nemotron.cli.output import print_json
+from nemotron.cli.run_text import RunName
+
+EXAMPLES = "Examples: `nemotron runs cancel last` · `nemotron runs cancel 20260401-1200 --json`"
+
+
+def command(run: RunName, as_json: options.Json = False) -> None:
+    """End a run: its runner and every process of its jobs. One that is not running is left as it is."""
+    from nemotron.execution.cancel import cancel
+    from nemotron.execution.store import Store
+    from nemotron.reporting.runs import find_run
+
+    store = Store.of_project()
+    found = find_run(store, run)
+    ended = cancel(found, store)
+    if as_json:
+        print_json({"id": found.id, "runner": ended.runner, "processes": ended.processes})
+        return
+    if ended.runner is None and not ended.processes:
+        print(f"{found.id} is not running: nothing was ended.")
+        return
+    whom = ["its runner"] if ended.runner is not None else []
+    count = len(ended.processes)
+    whom += [f"{count} process{'es' if count > 1 else ''} of its job"] if count else []
+    print(f"Ended {' and '.join(whom)}. Go on with: nemotron runs resume {found.id}")

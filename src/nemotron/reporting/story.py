@@ -1,0 +1,261 @@
+"""A run as data, all that its report shows. Reads the run store; renders nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import yaml
+
+from nemotron.artifacts.record import Artifact, read_record
+from nemotron.catalog.catalog import Catalog
+from nemotron.config.secrets import redact, redact_line, redact_tree
+from nemotron.config.yaml_places import dump_yaml, read_yaml
+from nemotron.diagnostic import Failure
+from nemotron.execution.store import Attempt, Run, Store, read_json
+from nemotron.planning.pipeline import Pipeline, read_pipeline
+from nemotron.reporting import runs
+from nemotron.reporting.curves import Curve, read_curve
+from nemotron.reporting.evaluations import Comparison, compare
+from nemotron.reporting.graph import graph_of
+from nemotron.reporting.runs import StepReport
+
+_ARTIFACTS_AT_MOST = 200
+
+
+@dataclass(frozen=True)
+class StepStory:
+    """A step: how it ended, what it ran with, its losses. `made_by` is the run that made what it skipped."""
+
+    name: str
+    step: str
+    status: str
+    why: str
+    seconds: float
+    library: str | None
+    gpus: int | None
+    made_by: str | None
+    attempt: str | None
+    log: str | None
+    config: str | None
+    diagnostics: list[dict[str, Any]]
+    recoveries: list[dict[str, Any]]
+    artifacts: dict[str, str]
+    curve: Curve | None
+
+
+@dataclass(frozen=True)
+class ArtifactStory:
+    """An artifact of the run, or one that such a one was made from; `name` is what the run calls it."""
+
+    name: str
+    path: str
+    is_there: bool
+    type: str = ""
+    digest: str | None = None
+    size: int | None = None
+    facts: dict[str, str | int] = field(default_factory=dict)
+    producer: str | None = None
+    inputs: list[dict[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Story:
+    """A whole run. `pipeline` is the text of its file; `graph_problem` says why there is no graph."""
+
+    run: str
+    name: str
+    status: str
+    started: str | None
+    seconds: float
+    project: str
+    want: str | None
+    haves: dict[str, dict[str, Any]]
+    hardware: dict[str, Any]
+    pipeline: str
+    steps: list[StepStory]
+    evaluations: Comparison
+    artifacts: list[ArtifactStory]
+    nodes: list[dict[str, str]]
+    edges: list[dict[str, str]]
+    graph_problem: str | None
+
+    def graph(self) -> nx.DiGraph[str]:
+        """The pipeline's graph, as `graph_of` made it."""
+        graph: nx.DiGraph[str] = nx.DiGraph()
+        for node in self.nodes:
+            graph.add_node(node["name"], kind=node["kind"], label=node["label"])
+        for edge in self.edges:
+            graph.add_edge(edge["from"], edge["to"], label=edge["type"])
+        return graph
+
+
+def tell(store: Store, run: Run, catalog: Catalog) -> Story:
+    """Everything that is known of a run. A run that goes on, or was killed, is told as far as it came."""
+    report = runs.report(run, store)
+    pipeline, problem = _pipeline(run, catalog)
+    graph = graph_of(pipeline, catalog) if pipeline else nx.DiGraph()
+    tree = _tree(run)
+    steps = [_step(step, store) for step in report.steps]
+    return Story(
+        run.id,
+        report.name,
+        report.status,
+        report.started.isoformat(timespec="seconds") if report.started else None,
+        round(report.seconds, 3),
+        str(store.root.parent),
+        str(tree["want"]) if tree.get("want") else None,
+        _tables(redact_tree(tree.get("have"))),
+        redact_tree(tree["hardware"]) if isinstance(tree.get("hardware"), dict) else {},
+        "\n".join(redact_line(line) for line in _text(run.pipeline).splitlines()),
+        steps,
+        compare(_evaluated(steps, pipeline, catalog)),
+        _artifacts(steps),
+        [{"name": node, **data} for node, data in graph.nodes(data=True)],
+        [{"from": a, "to": b, "type": data["label"]} for a, b, data in graph.edges(data=True)],
+        problem,
+    )
+
+
+def _pipeline(run: Run, catalog: Catalog) -> tuple[Pipeline | None, str | None]:
+    """The pipeline of a run, or why the catalog of today cannot read it."""
+    try:
+        return read_pipeline(run.pipeline, catalog), None
+    except Failure as failure:
+        return None, failure.diagnostics[0].summary
+
+
+def _tree(run: Run) -> dict[str, Any]:
+    try:
+        return read_yaml(run.pipeline, quick=True).tree
+    except (Failure, OSError):
+        return {}
+
+
+def _tables(value: Any) -> dict[str, dict[str, Any]]:
+    entries = value.items() if isinstance(value, dict) else ()
+    return {str(name): table for name, table in entries if isinstance(table, dict)}
+
+
+def _step(step: StepReport, store: Store) -> StepStory:
+    attempt = step.attempt if step.status != "skipped" else None
+    made_by = None
+    if attempt is None and step.artifacts:
+        attempt = _maker(step, store)
+        made_by = attempt.run_id if attempt else None
+    told = read_json(attempt.command) if attempt else None
+    told = told if isinstance(told, dict) else {}
+    named = told.get("outputs")
+    folders = [Path(str(folder)) for folder in named.values()] if isinstance(named, dict) else []
+    return StepStory(
+        step.name,
+        step.step,
+        step.status,
+        redact(step.why),
+        round(step.seconds, 3),
+        told.get("library"),
+        told.get("gpus"),
+        made_by,
+        attempt.name if attempt else None,
+        str(attempt.log) if attempt else None,
+        _config(attempt) if attempt else None,
+        step.diagnostics,
+        [{**entry, "text": redact(str(entry.get("text", "")))} for entry in step.recoveries],
+        step.artifacts,
+        read_curve(attempt.progress, folders) if attempt else None,
+    )
+
+
+def _maker(step: StepReport, store: Store) -> Attempt | None:
+    """The attempt, of whatever run, that made what a step found finished."""
+    for path in step.artifacts.values():
+        record = read_record(Path(path))
+        if record is None:
+            continue
+        for attempt in Run(store.runs / record.producer.run).attempts():
+            told = read_json(attempt.command)
+            if isinstance(told, dict) and told.get("key") == record.producer.key:
+                return attempt
+    return None
+
+
+def _config(attempt: Attempt) -> str | None:
+    """The resolved config, without anything that looks like a secret."""
+    text = _text(attempt.config)
+    if not text:
+        return None
+    try:
+        return dump_yaml(redact_tree(yaml.safe_load(text)))
+    except yaml.YAMLError:
+        return "\n".join(redact_line(line) for line in text.splitlines())
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _evaluated(
+    steps: list[StepStory], pipeline: Pipeline | None, catalog: Catalog
+) -> list[tuple[str, str, Path]]:
+    """Step, what it evaluated by its name in the pipeline, and the artifact, for all that may be results."""
+    found = []
+    for step in steps:
+        for path in step.artifacts.values():
+            record = read_record(Path(path))
+            if record is None or record.type == "eval_results":
+                found.append((step.name, _subject(step.name, pipeline, catalog), Path(path)))
+    return found
+
+
+def _subject(name: str, pipeline: Pipeline | None, catalog: Catalog) -> str:
+    """The names of the models that a step of a pipeline takes."""
+    if pipeline is None:
+        return ""
+    step = next((step for step in pipeline.steps if step.name == name), None)
+    ports = step.inputs.items() if step else ()
+    types = {port: catalog.step(step.step).consumes(port).type for port, _ in ports} if step else {}
+    models = [
+        link.name
+        for port, links in ports
+        if types[port] == "endpoint" or types[port].startswith("checkpoint")
+        for link in links
+    ]
+    return ", ".join(models)
+
+
+def _artifacts(steps: list[StepStory]) -> list[ArtifactStory]:
+    """What the run made or found made, then, back to the sources, what that was made from."""
+    names = {path: f"{step.name}.{port}" for step in steps for port, path in step.artifacts.items()}
+    found: dict[str, ArtifactStory] = {}
+    pending = list(names.items())
+    while pending and len(found) < _ARTIFACTS_AT_MOST:
+        path, name = pending.pop(0)
+        if path in found:
+            continue
+        record = read_record(Path(path))
+        found[path] = _artifact(name, path, record, names)
+        pending += [(entry.path, "") for entry in (record.inputs if record else ())]
+    return list(found.values())
+
+
+def _artifact(name: str, path: str, record: Artifact | None, names: dict[str, str]) -> ArtifactStory:
+    is_there = Path(path).exists()
+    if record is None:
+        return ArtifactStory(name, path, is_there)
+    producer = record.producer
+    return ArtifactStory(
+        name,
+        path,
+        is_there,
+        record.type,
+        record.digest,
+        sum(entry.size for entry in record.files),
+        dict(record.facts),
+        f"{producer.step} (version {producer.version}) in run {producer.run}, attempt {producer.attempt}",
+        [{**entry.model_dump(mode="json"), "name": names.get(entry.path, "")} for entry in record.inputs],
+    )

@@ -15,7 +15,7 @@ from nemotron.reporting.markup import Markup, element, markup, number
 _MOST_POINTS = 400
 _VALIDATION = ("validation_loss", "val_loss")
 WIDTH, HEIGHT = 460.0, 250.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 14.0, 12.0, 42.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 22.0, 12.0, 42.0
 
 Point = tuple[float, float]
 
@@ -66,9 +66,11 @@ def _by_automodel(folders: list[Path], last: float) -> list[Point]:
 def curve_svg(curve: Curve, name: str, identity: str) -> Markup:
     """The drawing, with axes, ticks and a legend; `identity` makes its ids unique in the page."""
     points = [*curve.training, *curve.validation]
-    x_ticks = ticks(min(x for x, _ in points), max(x for x, _ in points), 6)
+    low, high = min(x for x, _ in points), max(x for x, _ in points)
+    low = 0.0 if 0 <= low <= high / 10 else low
+    x_ticks = [tick for tick in ticks(low, high, 6) if low <= tick <= high]
     y_ticks = ticks(min(y for _, y in points), max(y for _, y in points), 5)
-    scale = _Scale(x_ticks, y_ticks)
+    scale = _Scale((low, high), (y_ticks[0], y_ticks[-1]))
     title, described = f"{identity}-title", f"{identity}-desc"
     return element(
         "svg",
@@ -86,17 +88,16 @@ def curve_svg(curve: Curve, name: str, identity: str) -> Markup:
 
 def summary(curve: Curve) -> str:
     """The curve in one or two sentences."""
-    (_, first), (last, loss) = curve.training[0], curve.training[-1]
-    text = f"Training loss from {first:.3f} to {loss:.3f} in {curve.unit}s up to {last:,.0f}"
+    (first, begun), (last, loss), unit = curve.training[0], curve.training[-1], curve.unit
+    text = f"Training loss {begun:.3f} at {unit} {first:,.0f}, {loss:.3f} at {unit} {last:,.0f}"
     if curve.validation:
-        text += (
-            f"; validation loss {curve.validation[-1][1]:.3f} at {curve.unit} {curve.validation[-1][0]:,.0f}"
-        )
+        at, value = curve.validation[-1]
+        text += f"; validation loss {value:.3f} at {unit} {at:,.0f}"
     if curve.tokens_per_s is not None:
         text += f"; {curve.tokens_per_s:,.0f} tokens/s in the median"
     if curve.not_finite:
         count, start = len(curve.not_finite), curve.not_finite[0]
-        text += f". The loss was not finite at {count} of them, first at {start:,.0f}"
+        text += f". The loss was not finite {count} times, first at {start:,.0f}"
     return text + "."
 
 
@@ -125,9 +126,10 @@ def thin(points: tuple[Point, ...]) -> tuple[Point, ...]:
 class _Scale:
     """From values to pixels."""
 
-    def __init__(self, x_ticks: list[float], y_ticks: list[float]) -> None:
-        self.x_range = x_ticks[0], x_ticks[-1]
-        self.y_range = y_ticks[0], y_ticks[-1]
+    def __init__(self, x_range: Point, y_range: Point) -> None:
+        low, high = x_range
+        self.x_range = x_range if low < high else (low - 0.5, high + 0.5)
+        self.y_range = y_range
 
     def x(self, value: float) -> float:
         low, high = self.x_range
@@ -178,7 +180,7 @@ def _series(points: tuple[Point, ...], scale: _Scale, kind: str) -> Markup:
 
 def _tick(value: float, all_ticks: list[float]) -> str:
     """A tick's number with just the decimals that tell it from its neighbours."""
-    step = all_ticks[1] - all_ticks[0]
+    step = all_ticks[1] - all_ticks[0] if len(all_ticks) > 1 else 1.0
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     return f"{value + 0.0:,.{min(decimals, 6)}f}" if abs(value) < 1e9 else f"{value:.3g}"
 

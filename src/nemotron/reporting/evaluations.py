@@ -13,13 +13,17 @@ from nemotron.execution.store import read_json
 
 @dataclass(frozen=True)
 class Score:
-    """One metric of one task. `change` is against the first model of the table."""
+    """One metric of one task. `change` is against the first model of the table.
+
+    `better` is None where the task does not say, or the change is `within_error`: 1.96 standard errors.
+    """
 
     value: float
     stderr: float | None
     samples: int | None
     change: float | None = None
     better: bool | None = None
+    within_error: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,10 @@ def _against(metric: Metric, score: Score | None, first: Score | None) -> Score 
         return score
     change = score.value - first.value
     up = metric.higher_is_better
-    better = None if up is None or change == 0 else (change > 0) == up
-    return Score(score.value, score.stderr, score.samples, change, better)
+    noise = 1.96 * math.hypot(score.stderr or 0.0, first.stderr or 0.0)
+    within = noise > 0 and abs(change) <= noise
+    better = None if up is None or change == 0 or within else (change > 0) == up
+    return Score(score.value, score.stderr, score.samples, change, better, within)
 
 
 def _name(evaluated: dict[str, Any]) -> str:

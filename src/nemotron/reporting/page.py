@@ -68,7 +68,10 @@ def _header(story: Story) -> Markup:
     entries: list[Child] = [_status(story.status)]
     if story.started:
         entries.append(["began ", element("time", _clock(story.started), datetime=story.started)])
-    entries += [f"{_duration(story.seconds)} of work", f"{len(story.steps)} steps: {told}" if told else None]
+    entries += [
+        f"{_duration(story.seconds)} of work" if story.seconds else None,
+        f"{len(story.steps)} steps: {told}" if told else None,
+    ]
     return element(
         "header",
         element("h1", story.name),
@@ -118,7 +121,7 @@ def _steps(story: Story) -> Markup:
         [
             element("th", step.name, element("br"), element("small", step.step), scope="row"),
             element("td", _status(step.status)),
-            element("td", _why(step), class_="wide"),
+            element("td", _why(step, story), class_="wide"),
             element("td", _duration(step.seconds) if step.seconds else "–", class_="number"),
             element("td", "–" if step.gpus is None else step.gpus, class_="number"),
             element("td", step.library or "–"),
@@ -129,12 +132,12 @@ def _steps(story: Story) -> Markup:
     return _section("Steps", _table("The steps of the run", titles, rows, numbers={3, 4}))
 
 
-def _why(step: StepStory) -> list[Child]:
+def _why(step: StepStory, story: Story) -> list[Child]:
     told: list[Child] = [step.why] if step.why else []
     if step.made_by and step.made_by not in step.why:
         told.append(f"made in run {step.made_by}")
     if step.log:
-        told.append(element("small", "log: ", element("code", step.log)))
+        told.append(element("small", "log: ", element("code", _short_path(step.log, story))))
     return [[element("br") if number else None, entry] for number, entry in enumerate(told)] or ["–"]
 
 
@@ -207,7 +210,7 @@ def _evaluations(comparison: Comparison) -> Markup:
     titles = [element("th", "Model", scope="col"), element("th", "Evaluated by", scope="col")]
     titles += [element("th", _column(metric), scope="col", class_="number") for metric in comparison.metrics]
     rows = [element("tr", _evaluation(row, comparison.metrics)) for row in comparison.rows]
-    note = "± is the standard error. "
+    note = "± is the standard error; a change within 1.96 of them is called within the error. "
     if len(comparison.rows) > 1:
         note += "The change is against the first row, where both were scored on as many samples."
     return _section(
@@ -234,14 +237,19 @@ def _evaluation(row: Evaluation, metrics: tuple[Metric, ...]) -> list[Markup]:
 def _score(score: Score) -> list[Child]:
     told: list[Child] = [_figures(score.value)]
     if score.stderr is not None:
-        told.append(element("small", f" ±{_figures(score.stderr)}"))
+        told.append(element("small", f" ±{_figures(score.stderr, 2)}"))
     if score.change is not None:
-        word = {True: "better", False: "worse", None: ""}[score.better]
-        change = (
-            f"{'+' if score.change > 0 else '−' if score.change < 0 else '±'}{_figures(abs(score.change))}"
+        word = (
+            "within the error"
+            if score.within_error
+            else {True: "better", False: "worse", None: ""}[score.better]
         )
-        text = f"{change} {word}".strip()
-        told += [element("br"), element("small", text, class_=f"is-{word}" if word else None)]
+        sign = "+" if score.change > 0 else "−"
+        text = f"{sign}{_figures(abs(score.change), 3)} {word}".strip() if score.change else "no change"
+        told += [
+            element("br"),
+            element("small", text, class_=f"is-{word}" if score.better is not None else None),
+        ]
     return told
 
 
@@ -256,49 +264,61 @@ def _config_title(step: StepStory) -> str:
 
 
 def _lineage(story: Story) -> Markup:
-    if not story.artifacts:
+    made = [_artifact(artifact, story) for artifact in story.artifacts if artifact.producer is not None]
+    sources = [_origin(artifact, story) for artifact in story.artifacts if artifact.producer is None]
+    if not made and not sources:
         return Markup()
-    rows = [_artifact(artifact) for artifact in story.artifacts]
-    titles = ("Artifact", "Type", "Digest", "Facts", "Made by", "Made from")
-    return _section("Lineage", _table("Artifacts and what they were made from", titles, rows))
-
-
-def _artifact(artifact: ArtifactStory) -> list[Markup]:
-    name = element(
-        "strong", artifact.name or "source" if artifact.producer is None else artifact.name or "earlier run"
+    titles = ("Source", "Type", "Digest", "Path")
+    return _section(
+        "Lineage",
+        element("div", made, class_="cards") if made else None,
+        element("h3", "Sources: what no step made") if sources else None,
+        _table("Sources", titles, sources) if sources else None,
     )
-    gone = None if artifact.is_there else element("small", " no longer there", class_="is-failed")
-    size = f" · {_size(artifact.size)}" if artifact.size is not None else ""
-    facts = [
-        [element("dt", key), element("dd", _short(str(value)))]
-        for key, value in sorted(artifact.facts.items())
+
+
+def _origin(artifact: ArtifactStory, story: Story) -> list[Markup]:
+    return [
+        element("th", artifact.name or "–", scope="row"),
+        element("td", artifact.type or "–"),
+        element("td", _digest(artifact.digest) if artifact.digest else "–", class_="whole"),
+        element("td", element("code", _short_path(artifact.path, story)), _gone(artifact), class_="wide"),
     ]
+
+
+def _artifact(artifact: ArtifactStory, story: Story) -> Markup:
     made_from = [
         element(
             "div",
             entry["port"],
             ": ",
-            entry["name"] or element("code", entry["path"]),
+            entry["name"] or _short_path(entry["path"], story),
             " ",
             _digest(entry["digest"]),
         )
         for entry in artifact.inputs
     ]
-    return [
-        element(
-            "td",
-            name,
-            gone,
-            element("br"),
-            element("small", element("code", artifact.path), size),
-            class_="wide",
-        ),
-        element("td", artifact.type or "–"),
-        element("td", _digest(artifact.digest) if artifact.digest else "–", class_="whole"),
-        element("td", element("dl", facts, class_="facts") if facts else "–", class_="wide"),
-        element("td", artifact.producer or "not made by a step", class_="wide"),
-        element("td", made_from or "–", class_="wide"),
+    size = f" · {_size(artifact.size)}" if artifact.size is not None else ""
+    entries: list[tuple[str, Child]] = [
+        ("type", artifact.type),
+        ("digest", _digest(artifact.digest or "")),
+        *((name, _short(str(value))) for name, value in sorted(artifact.facts.items())),
+        ("made by", artifact.producer),
+        ("made from", made_from or "nothing that was recorded"),
     ]
+    return element(
+        "article",
+        element("h3", artifact.name or "of an earlier run"),
+        element(
+            "p", element("code", _short_path(artifact.path, story)), size, _gone(artifact), class_="muted"
+        ),
+        element("dl", [[element("dt", key), element("dd", value)] for key, value in entries], class_="facts"),
+        class_="artifact",
+    )
+
+
+def _gone(artifact: ArtifactStory) -> Markup | None:
+    return None if artifact.is_there else element("span", " · no longer there", class_="is-failed")
 
 
 def _digest(digest: str) -> Markup:
@@ -364,6 +384,11 @@ def _clock(stamp: str) -> str:
     return stamp[:16].replace("T", " ") + " UTC"
 
 
+def _short_path(path: str, story: Story) -> str:
+    """A path as it is seen from the project's folder."""
+    return path.removeprefix(f"{story.project}/")
+
+
 def _size(size: float) -> str:
     for unit in ("B", "KiB", "MiB", "GiB"):
         if size < 1024:
@@ -372,6 +397,6 @@ def _size(size: float) -> str:
     return f"{size:.1f} TiB"
 
 
-def _figures(value: float) -> str:
-    """Four figures: enough to compare, few enough to read."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+def _figures(value: float, count: int = 4) -> str:
+    """So many figures: enough to compare, few enough to read."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{count}g}"

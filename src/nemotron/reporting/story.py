@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import networkx as nx
 import yaml
 
-from nemotron.artifacts.record import Artifact, read_record
+from nemotron.artifacts.record import Artifact, InputEntry, read_record
 from nemotron.catalog.catalog import Catalog
 from nemotron.config.secrets import redact, redact_line, redact_tree
 from nemotron.config.yaml_places import dump_yaml, read_yaml
@@ -112,7 +113,7 @@ def tell(store: Store, run: Run, catalog: Catalog) -> Story:
         "\n".join(redact_line(line) for line in _text(run.pipeline).splitlines()),
         steps,
         compare(_evaluated(steps, pipeline, catalog)),
-        _artifacts(steps),
+        _artifacts(steps, run, tree),
         [{"name": node, **data} for node, data in graph.nodes(data=True)],
         [{"from": a, "to": b, "type": data["label"]} for a, b, data in graph.edges(data=True)],
         problem,
@@ -228,25 +229,40 @@ def _subject(name: str, pipeline: Pipeline | None, catalog: Catalog) -> str:
     return ", ".join(models)
 
 
-def _artifacts(steps: list[StepStory]) -> list[ArtifactStory]:
+def _artifacts(steps: list[StepStory], run: Run, tree: dict[str, Any]) -> list[ArtifactStory]:
     """What the run made or found made, then, back to the sources, what that was made from."""
-    names = {path: f"{step.name}.{port}" for step in steps for port, path in step.artifacts.items()}
+    made = {_plain(path): f"{step.name}.{port}" for step in steps for port, path in step.artifacts.items()}
+    names = {**_haves_by_path(run, tree), **made}
+    records = {path: record for path in made if (record := read_record(Path(path))) is not None}
+    by_digest = {record.digest: path for path, record in records.items()}
     found: dict[str, ArtifactStory] = {}
-    pending = list(names.items())
+    pending: list[tuple[str, InputEntry | None]] = [(path, None) for path in made]
     while pending and len(found) < _ARTIFACTS_AT_MOST:
-        path, name = pending.pop(0)
+        path, entry = pending.pop(0)
         if path in found:
             continue
-        record = read_record(Path(path))
-        found[path] = _artifact(name, path, record, names)
-        pending += [(entry.path, "") for entry in (record.inputs if record else ())]
+        record = records.get(path) or read_record(Path(path))
+        # What an earlier run made from the same content elsewhere is the same artifact.
+        inputs = [(by_digest.get(e.digest, _plain(e.path)), e) for e in (record.inputs if record else ())]
+        found[path] = _artifact(names.get(path, ""), path, record, entry, inputs, names)
+        pending += inputs
     return list(found.values())
 
 
-def _artifact(name: str, path: str, record: Artifact | None, names: dict[str, str]) -> ArtifactStory:
-    is_there = Path(path).exists()
+def _artifact(
+    name: str,
+    path: str,
+    record: Artifact | None,
+    entry: InputEntry | None,
+    inputs: list[tuple[str, InputEntry]],
+    names: dict[str, str],
+) -> ArtifactStory:
+    """An artifact by its record; a source by what the record of its user says of it."""
+    is_there = Path(path).exists() or not Path(path).is_absolute()
     if record is None:
-        return ArtifactStory(name, path, is_there)
+        return ArtifactStory(
+            name, path, is_there, entry.type if entry else "", entry.digest if entry else None
+        )
     producer = record.producer
     return ArtifactStory(
         name,
@@ -254,8 +270,23 @@ def _artifact(name: str, path: str, record: Artifact | None, names: dict[str, st
         is_there,
         record.type,
         record.digest,
-        sum(entry.size for entry in record.files),
+        sum(file.size for file in record.files),
         dict(record.facts),
-        f"{producer.step} (version {producer.version}) in run {producer.run}, attempt {producer.attempt}",
-        [{**entry.model_dump(mode="json"), "name": names.get(entry.path, "")} for entry in record.inputs],
+        f"{producer.step}, version {producer.version}, in run {producer.run}, attempt {producer.attempt}",
+        [
+            {"port": e.port, "type": e.type, "digest": e.digest, "path": at, "name": names.get(at, "")}
+            for at, e in inputs
+        ],
     )
+
+
+def _haves_by_path(run: Run, tree: dict[str, Any]) -> dict[str, str]:
+    """The names of the haves by their paths, which count from where the pipeline's file was."""
+    folder = Path(str(run.told().get("folder") or run.folder))
+    haves = _tables(tree.get("have"))
+    return {_plain(folder / str(table["path"])): name for name, table in haves.items() if table.get("path")}
+
+
+def _plain(path: str | Path) -> str:
+    """A path without `..`; a name on a hub, which is no absolute path, stays as it is."""
+    return os.path.normpath(path) if os.path.isabs(path) else str(path)

@@ -25,6 +25,7 @@ from nemotron.cli import (
     runs_list,
     runs_logs,
     runs_remove,
+    runs_report,
     runs_resume,
     runs_show,
     runs_status,
@@ -94,6 +95,7 @@ runs.command("status", epilog=runs_status.EXAMPLES)(runs_status.command)
 runs.command("logs", epilog=runs_logs.EXAMPLES)(runs_logs.command)
 runs.command("cancel", epilog=runs_cancel.EXAMPLES)(runs_cancel.command)
 runs.command("resume", epilog=runs_resume.EXAMPLES)(runs_resume.command)
+runs.command("report", epilog=runs_report.EXAMPLES)(runs_report.command)
 runs.command("remove", epilog=runs_remove.EXAMPLES)(runs_remove.command)
 artifacts.command("show", epilog=artifacts_show.EXAMPLES)(artifacts_show.command)
 libraries.command("list", epilog=library.LIST_EXAMPLES)(library.list_command)

@@ -1,4 +1,4 @@
-"""`nemotron pipeline graph`: a pipeline as Mermaid or DOT."""
+"""`nemotron pipeline graph`: a pipeline as Mermaid, DOT or a page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import typer
 from nemotron.cli.output import print_json
 from nemotron.cli.pipeline_check import File
 
-EXAMPLES = "Example: `nemotron pipeline graph pipeline.yaml --format dot | dot -Tsvg > pipeline.svg`"
+EXAMPLES = (
+    "Examples: `nemotron pipeline graph pipeline.yaml --format dot | dot -Tsvg > pipeline.svg` · "
+    "`nemotron pipeline graph pipeline.yaml --format html > pipeline.html`"
+)
 
 
 class Format(StrEnum):
@@ -18,6 +21,7 @@ class Format(StrEnum):
 
     MERMAID = "mermaid"
     DOT = "dot"
+    HTML = "html"
 
 
 def command(
@@ -36,5 +40,9 @@ def command(
         nodes = [{"name": node, **data} for node, data in graph.nodes(data=True)]
         edges = [{"from": a, "to": b, "type": data["label"]} for a, b, data in graph.edges(data=True)]
         print_json({"nodes": nodes, "edges": edges})
+    elif form is Format.HTML:
+        from nemotron.reporting.page import graph_page
+
+        print(graph_page(file.stem, graph), end="")
     else:
         print(mermaid(graph) if form is Format.MERMAID else dot(graph), end="")

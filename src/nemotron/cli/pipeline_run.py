@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nemotron.catalog.catalog import Catalog
     from nemotron.cli.progress import LiveEvents
     from nemotron.execution.pipeline_runner import PipelineResult, StepResult
-    from nemotron.execution.store import Run
+    from nemotron.execution.store import Run, Store
     from nemotron.planning.pipeline import Pipeline, PipelineStep
 
 EXAMPLES = (
@@ -102,23 +102,36 @@ def check_and_run(
         elif not code:
             print("The dry run passed: nothing was run.")
         return code
+    store = Store.of_project()
     result = run_pipeline(
         pipeline,
         catalog,
-        Store.of_project(),
+        store,
         _Events(quiet=quiet),
         only=chosen.only,
         gpus=chosen.gpus,
         keep_going=chosen.keep_going,
         within=chosen.within,
     )
+    report = _write_report(store, result.run, catalog)
     if as_json:
         problems = [d for step in result.steps for d in step.diagnostics]
-        told = {"file": file, "run": result.run.id, "steps": _as_list(result), "exit_code": result.exit_code}
-        print_json(told, problems)
+        told = {"file": file, "run": result.run.id, "report": str(report) if report else None}
+        print_json({**told, "steps": _as_list(result), "exit_code": result.exit_code}, problems)
     else:
-        print(_closing(result, chosen.go_on))
+        print(_closing(result, report, chosen.go_on))
     return result.exit_code
+
+
+def _write_report(store: Store, run: Run, catalog: Catalog) -> Path | None:
+    """The report's file; None, and a word why, where it cannot be written: the run ended as it ended."""
+    from nemotron.reporting.report import write_report
+
+    try:
+        return write_report(store, run.id, catalog=catalog)
+    except OSError as problem:
+        print(f"   no report could be written: {problem}", file=sys.stderr)
+        return None
 
 
 def _go_on(
@@ -172,8 +185,8 @@ def _as_list(result: PipelineResult) -> list[dict[str, Any]]:
     ]
 
 
-def _closing(result: PipelineResult, go_on: list[str]) -> str:
-    """A line for each step, what the last one made, and the command that goes on where this one stopped."""
+def _closing(result: PipelineResult, report: Path | None, go_on: list[str]) -> str:
+    """A line for each step, what the last one made, the report, and the command that goes on from here."""
     wide = max((len(step.name) for step in result.steps), default=0)
     lines = [
         f"  {step.name:<{wide}}  {step.status}"
@@ -183,6 +196,7 @@ def _closing(result: PipelineResult, go_on: list[str]) -> str:
     ]
     last = result.steps[-1].outcome if result.steps else None
     lines += [f"  {m.port}  {short_path(m.path)}" for m in (last.made if last else [])]
+    lines += [f"  report  {short_path(report)}"] if report else []
     if result.exit_code:
         lines.append(f"Go on with: {join(go_on)}")
     return "\n".join(lines)

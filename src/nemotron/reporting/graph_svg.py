@@ -37,7 +37,7 @@ def graph_svg(graph: nx.DiGraph[str], statuses: Mapping[str, str] | None = None)
 
 
 def _size(layout: Layout) -> str:
-    return f"width:{number(layout.width)}px;height:{number(layout.height)}px"
+    return f"--wide:{number(layout.width)}px"
 
 
 def _told(graph: nx.DiGraph[str], statuses: Mapping[str, str]) -> str:

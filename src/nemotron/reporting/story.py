@@ -24,6 +24,7 @@ from nemotron.reporting.graph import graph_of
 from nemotron.reporting.runs import StepReport
 
 _ARTIFACTS_AT_MOST = 200
+_NOT_REACHED = "the run ended before it"
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def tell(store: Store, run: Run, catalog: Catalog) -> Story:
         report.status,
         report.started.isoformat(timespec="seconds") if report.started else None,
         round(report.seconds, 3),
-        str(store.root.parent),
+        str(store.root.resolve().parent),
         str(tree["want"]) if tree.get("want") else None,
         _tables(redact_tree(tree.get("have"))),
         redact_tree(tree["hardware"]) if isinstance(tree.get("hardware"), dict) else {},
@@ -154,7 +155,7 @@ def _step(step: StepReport, store: Store) -> StepStory:
         step.name,
         step.step,
         step.status,
-        redact(step.why),
+        redact(step.why) or (_NOT_REACHED if step.status == "not run" else ""),
         round(step.seconds, 3),
         told.get("library"),
         told.get("gpus"),

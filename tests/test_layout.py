@@ -40,6 +40,8 @@ HEAVY = {"torch", "transformers", "networkx", "omegaconf", "pyarrow"}
 OF_NO_MODULE = {
     "checking/test_schemas.py": "scripts/make_schemas.py",
     "cli/test_installed_wheel.py": "pyproject.toml",
+    "execution/test_crashes.py": "src/nemotron/execution",
+    "execution/test_random_kills.py": "src/nemotron/execution",
     "examples/test_quickstart_data.py": "examples/quickstart",
     "libraries/test_locks.py": "locks",
     "steps/test_manifests.py": "steps",

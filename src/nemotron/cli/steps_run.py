@@ -107,10 +107,11 @@ def _describe(request: Any, plan: Any) -> dict[str, Any]:
             for source in bound.sources
         ],
     }
+    has_program = request.step.program.is_file()  # where there is none, NMT612 says what does it
     if plan is not None:
         described |= {
             "library": plan.interpreter.description,
-            "command": argv(request, plan.interpreter.python, request.config.source),
+            "command": argv(request, plan.interpreter.python, request.config.source) if has_program else [],
             "outputs": {key: str(folder) for key, folder in plan.folders.items()},
             "key": plan.key,
             "finished": plan.finished is not None,
@@ -127,7 +128,7 @@ def _plan_text(shown: dict[str, Any]) -> str:
         f"  library  {shown['library']}",
         *(f"  input    {i['port']}: {i['shown']}" for i in shown["inputs"]),
         *(f"  output   {short_path(folder)}" for folder in shown["outputs"].values()),
-        f"  command  {short_command(shown['command'])}",
+        *([f"  command  {short_command(shown['command'])}"] if shown["command"] else []),
     ]
     if shown["finished"]:
         lines.append("  finished already: the same step, config and inputs; it would not run again")

@@ -346,7 +346,7 @@ def test_a_goal_that_no_step_makes_names_what_is_near() -> None:
 @pytest.mark.usefixtures("at_hand")
 def test_a_goal_that_nothing_leads_to_names_what_is_missing() -> None:
     found = failure(lambda: plan("checkpoint_lora", "chat.jsonl", gpus=2))
-    assert (found.code, found.severity) == ("NMT280", Severity.BLOCKED)
+    assert (found.code, found.severity) == ("NMT285", Severity.BLOCKED)
     assert "peft/automodel needs checkpoint_hf" in found.detail
     assert found.fix == "add what is missing: --have TYPE=SOURCE"
 

@@ -77,7 +77,7 @@ class Plan:
 
 
 def make_plan(wish: PlanWish, catalog: Catalog) -> Plan:
-    """The best plan whose facts agree. Failure NMT280 where nothing makes what is wanted, NMT301, NMT110."""
+    """The best plan whose facts agree. Failure NMT280 or NMT285 where nothing makes it, NMT301, NMT110."""
     wish = with_model(wish, catalog)
     steps = {step.id: step for step in catalog.steps()[0]}
     _require_steps(steps, (*wish.through, *wish.without))

@@ -111,7 +111,7 @@ def nothing_makes(want: str, haves: list[Have], steps: list[Step], catalog: Cata
         found.append(f"{maker.id} needs {' and '.join(dict.fromkeys(lacking)) or 'what no step makes'}")
     return [
         blocked(
-            "NMT280",
+            "NMT285",
             f"nothing at hand leads to {want}",
             detail="; ".join(found),
             fix="add what is missing: --have TYPE=SOURCE",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nemotron.cli import complete
-from nemotron.cli.output import short_path, shorten, width
+from nemotron.cli.output import short_path
 from nemotron.config.secrets import redact
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def seconds_text(seconds: float) -> str:
 def step_lines(steps: list[StepReport]) -> list[str]:
     """One line for each step: its name, how it ended or how far it is, and why."""
     wide = max((len(step.name) for step in steps), default=0)
-    return [shorten(f"  {step.name:<{wide}}  {_state(step)}", max(width(), 60)) for step in steps]
+    return [f"  {step.name:<{wide}}  {_state(step)}" for step in steps]
 
 
 def _state(step: StepReport) -> str:

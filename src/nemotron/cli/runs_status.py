@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from nemotron.cli import options
-from nemotron.cli.output import print_json
+from nemotron.cli.output import print_json, shorten, width
 from nemotron.cli.run_text import RunName, run_as_dict, step_as_dict, step_lines
 
 EXAMPLES = "Examples: `nemotron runs status last` · `nemotron runs status last --json`"
@@ -28,5 +28,5 @@ def command(run: RunName, as_json: options.Json = False) -> None:
     else:
         print(f"{found.run.id}: {found.status}, {found.done} of {len(found.steps)} steps done")
         for line in step_lines(found.steps):
-            print(line)
+            print(shorten(line, max(width(), 60)))
     raise typer.Exit(code)

@@ -110,6 +110,7 @@ def _new_run(
         only=None if only is None else sorted(only),
         gpus=gpus,
         keep_going=keep_going,
+        order=[step.name for step in pipeline.steps],
     )
 
 

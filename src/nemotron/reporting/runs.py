@@ -113,15 +113,16 @@ def _nearest_run(wanted: str, runs: list[Run]) -> str:
 
 
 def _planned(run: Run, told: list[str]) -> list[tuple[str, str]]:
-    """Name and id of each step: those that were come to in their order, then the others of the pipeline."""
+    """Name and id of each step of the pipeline, in the order in which they run."""
     try:
         tables = read_yaml(run.pipeline, quick=True).get("steps")
     except Failure:
         tables = None
     tables = tables if isinstance(tables, dict) else {}
     steps = {str(n): str(t.get("step", "")) if isinstance(t, dict) else "" for n, t in tables.items()}
-    order = [*(name for name in told if name in steps), *(name for name in steps if name not in told)]
-    return [(name, steps[name]) for name in order]
+    order = run.told().get("order") or told
+    known = [name for name in order if name in steps]
+    return [(name, steps[name]) for name in [*known, *(name for name in steps if name not in known)]]
 
 
 def _step(

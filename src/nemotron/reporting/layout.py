@@ -14,7 +14,7 @@ from itertools import pairwise
 import networkx as nx
 
 CHARACTER = 7.9  # a monospaced character of 13 pixels, by the widest of the usual fonts
-LABEL_CHARACTER = 6.7  # and one of 11 pixels
+LABEL_CHARACTER = 7.3  # and one of 12 pixels
 LINE = 18.0
 LONGEST = 30
 _PADDING = 12.0

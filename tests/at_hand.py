@@ -41,9 +41,9 @@ def at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     chat(tmp_path / "chat.jsonl")
     jsonl(tmp_path / "web.jsonl", {"text": "Once."})
     jsonl(tmp_path / "pairs.jsonl", {"prompt": "p", "chosen": "a", "rejected": "b"})
-    base = checkpoint(tmp_path / "base")
+    base = checkpoint(tmp_path / "base", max_position_embeddings=1 << 15)
     for name in ("student", "teacher", "tuned"):
-        checkpoint(tmp_path / name)
+        checkpoint(tmp_path / name, max_position_embeddings=1 << 15)
     adapter(tmp_path / "adapter", base)
     parquet(tmp_path / "questions.parquet", "question", "choices")
     return tmp_path

@@ -78,9 +78,10 @@ def command(
     text = pipeline_text(plan, output.resolve().parent if output else Path.cwd())
     found = {node.name: check_step(plan.draft.requests[node.name]) for node in plan.nodes}
     problems = [*plan.problems, *(_question(q.key, q.question) for q in plan.questions)]
+    problems += [d for each in found.values() for d in each if d.severity == "error"]
     if output is not None:
         _write(output, text, force=force)
-    code = exit_code([*problems, *(d for each in found.values() for d in each if d.severity == "error")])
+    code = exit_code(problems)
     if as_json:
         print_json({**_as_dict(plan, found, output), "pipeline": text, "exit_code": code}, problems)
     else:

@@ -14,6 +14,7 @@ from nemotron.artifacts.detect import candidates
 from nemotron.artifacts.facts import facts_on_disk, hub_identity, is_hub_name
 from nemotron.artifacts.record import FactValue, read_record
 from nemotron.catalog.types import Types
+from nemotron.config.tree import MISSING
 from nemotron.diagnostic import Failure, Place, blocked, error
 from nemotron.nearest import did_you_mean
 
@@ -87,6 +88,8 @@ def have_from_table(name: str, table: dict[str, Any], types: Types, folder: Path
     """An entry of a pipeline file, whose relative paths count from `folder`."""
     path = table.get("path")
     absolute = folder / os.path.expanduser(str(path)) if path is not None else None
+    if path == MISSING:
+        absolute = Path(MISSING)
     facts = _facts(absolute, str(table["type"])) if absolute is not None and absolute.exists() else {}
     return Have(
         name,

@@ -42,6 +42,8 @@ OF_NO_MODULE = {
     "cli/test_installed_wheel.py": "pyproject.toml",
     "execution/test_crashes.py": "src/nemotron/execution",
     "execution/test_random_kills.py": "src/nemotron/execution",
+    "cli/test_pipeline_crashes.py": "src/nemotron/execution",
+    "e2e/test_killed_training.py": "src/nemotron/execution",
     "examples/test_quickstart_data.py": "examples/quickstart",
     "libraries/test_locks.py": "locks",
     "steps/test_manifests.py": "steps",

@@ -93,6 +93,12 @@ def test_arguments_lie_over_what_the_plan_binds_and_that_over_the_file(tmp_path:
     assert config.problems == []
 
 
+def test_what_a_plan_deletes_is_gone_and_a_later_value_comes_back(tmp_path: Path) -> None:
+    file = write(tmp_path / "c.yaml", "a: 1\nb: {c: 1, d: 1}\n")
+    config = resolve_config(file, parse_overrides(["a=3"]), {"~a": None, "~b.c": None, "~x": None})
+    assert config.tree == {"b": {"d": 1}, "a": 3}
+
+
 @pytest.mark.parametrize("argument", ["defaults=other.yaml", "~defaults", "defaults.0=x"])
 def test_an_argument_cannot_change_the_layers(tmp_path: Path, argument: str) -> None:
     file = write(tmp_path / "c.yaml", "a: 1\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small import SmallCatalog
@@ -63,6 +64,37 @@ def test_a_run_of_one_step_is_a_pipeline_of_one_step(trainer: SmallCatalog, proj
             }
         },
     }
+
+
+def only_step(pipeline: dict[str, Any]) -> dict[str, Any]:
+    (step,) = pipeline["steps"].values()
+    assert isinstance(step, dict)
+    return step
+
+
+def test_paths_mean_the_same_in_any_folder(trainer: SmallCatalog, project: Path) -> None:
+    arguments = ["data=[{path: a.jsonl, weight: 2}]", "output=out", "x=null"]
+    step = only_step(as_pipeline(trainer.request("train/one", *arguments)))
+    assert step["set"] == {
+        "data": [{"path": f"{project}/a.jsonl", "weight": 2}],
+        "output": f"{project}/out",
+        "x": None,
+    }
+
+
+def test_a_list_of_a_config_is_set_as_no_input_says_that_it_is_one(
+    trainer: SmallCatalog, project: Path
+) -> None:
+    (project / "mine.yaml").write_text("data: [a.jsonl]\nmodel: null\nlr: 1\nx: 1\n", encoding="utf-8")
+    step = only_step(as_pipeline(trainer.request("train/one", config="./mine.yaml")))
+    assert step["config"] == str(project / "mine.yaml")
+    assert step["inputs"] == {"data": ["data"]}
+    assert step["set"] == {"data": [f"{project}/a.jsonl"]}
+
+
+def test_machines_are_kept(trainer: SmallCatalog) -> None:
+    step = only_step(as_pipeline(trainer.request("train/one", "run.gpus=8", nodes=2)))
+    assert (step["gpus"], step["nodes"], step["set"]) == (8, 2, {"run.gpus": 8})
 
 
 def test_the_file_reads_back_as_the_pipeline(trainer: SmallCatalog) -> None:

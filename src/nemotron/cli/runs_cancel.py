@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from nemotron.cli import options
 from nemotron.cli.output import print_json
 from nemotron.cli.run_text import RunName
@@ -9,7 +13,14 @@ from nemotron.cli.run_text import RunName
 EXAMPLES = "Examples: `nemotron runs cancel last` · `nemotron runs cancel 20260401-1200 --json`"
 
 
-def command(run: RunName, as_json: options.Json = False) -> None:
+def command(
+    run: RunName,
+    host_is_gone: Annotated[
+        bool,
+        typer.Option("--host-is-gone", help="Nothing of it lives on the host that ran it: record that."),
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
     """End a run: its runner and every process of its jobs. One that is not running is left as it is."""
     from nemotron.execution.cancel import cancel
     from nemotron.execution.store import Store
@@ -17,7 +28,7 @@ def command(run: RunName, as_json: options.Json = False) -> None:
 
     store = Store.of_project()
     found = find_run(store, run)
-    ended = cancel(found, store)
+    ended = cancel(found, store, host_is_gone=host_is_gone)
     if as_json:
         print_json({"id": found.id, "runner": ended.runner, "processes": ended.processes})
         return

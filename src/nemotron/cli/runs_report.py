@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import join
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from nemotron.cli import options
 from nemotron.cli.output import print_json, short_path
 from nemotron.cli.run_text import RunName
+from nemotron.diagnostic import Failure, error
 
 EXAMPLES = "Examples: `nemotron runs report last` · `nemotron runs report last -o report.html`"
 
@@ -17,7 +19,8 @@ EXAMPLES = "Examples: `nemotron runs report last` · `nemotron runs report last 
 def command(
     run: RunName,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the report to this file.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write the report to this file, or folder."),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -32,8 +35,21 @@ def command(
 
     store = Store.of_project()
     found = find_run(store, run)
+    output = _file(output, found.id)
     if as_json:
         file = str(write_report(store, found.id, output)) if output else None
         print_json({"file": file, "report": asdict(tell(store, found, default_catalog()))})
     else:
         print(short_path(write_report(store, found.id, output)))
+
+
+def _file(output: Path | None, run_id: str) -> Path | None:
+    """The file that was named, or one in the folder that was. Failure NMT213 when that is not there."""
+    if output is None:
+        return None
+    if output.is_dir():
+        return output / f"{run_id}.html"
+    if not output.parent.is_dir():
+        fix = join(["mkdir", "-p", str(output.parent)])
+        raise Failure(error("NMT213", f"there is no folder {output.parent}", fix=fix))
+    return output

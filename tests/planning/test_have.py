@@ -107,6 +107,19 @@ def test_what_looks_like_several_types_lists_them(at_hand: Path) -> None:
     assert "checkpoint_hf or checkpoint_lora" in found.summary
 
 
+@pytest.mark.parametrize("text", ["run", "checkpoint_megatron=run"])
+def test_of_a_megatron_run_the_newest_whole_iteration_is_taken(at_hand: Path, text: str) -> None:
+    for number, is_whole in ((5, True), (10, True), (15, False)):
+        folder = at_hand / "run" / f"iter_{number:07}"
+        folder.mkdir(parents=True)
+        if is_whole:
+            (folder / ".metadata").touch()
+    have = parse_have(text, TYPES)
+    assert (have.name, have.type) == ("run", "checkpoint_megatron")
+    assert have.path == at_hand / "run" / "iter_0000010"
+    assert have.why == "its newest complete iteration is iter_0000010"
+
+
 def test_a_record_says_what_an_artifact_is(at_hand: Path) -> None:
     record(at_hand / "web.jsonl", "filtered_jsonl", language="th")
     have = parse_have("web.jsonl", TYPES)

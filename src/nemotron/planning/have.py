@@ -152,11 +152,13 @@ def _on_disk(name: str | None, kind: str | None, source: str, text: str, types: 
                 fix=did_you_mean(path.name, near) or "give a path, hub:ORG/NAME or endpoint:URL",
             )
         )
-    if kind == "checkpoint_megatron" or (kind is None and megatron.iterations(path)):
-        newest = megatron.newest_complete(path)
-        path, kind = newest or path, "checkpoint_megatron"
+    called = name or _name_of(path.stem)
+    newest = megatron.newest_complete(path) if kind in (None, "checkpoint_megatron") else None
+    if newest is not None:
+        concluded, why = "checkpoint_megatron", f"its newest complete iteration is {newest.name}"
+        return Have(called, concluded, path=newest, facts=_facts(newest, concluded), why=why)
     concluded, why = _conclude(path, text, types) if kind is None else (kind, "your word")
-    return Have(name or _name_of(path.stem), concluded, path=path, facts=_facts(path, concluded), why=why)
+    return Have(called, concluded, path=path, facts=_facts(path, concluded), why=why)
 
 
 def _conclude(path: Path, text: str, types: Types) -> tuple[str, str]:

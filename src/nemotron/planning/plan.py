@@ -89,7 +89,13 @@ def make_plan(wish: PlanWish, catalog: Catalog) -> Plan:
         raise Failure(nothing_makes(wish.want, wish.haves, usable, catalog))
     contradictions: dict[int, list[Diagnostic]] = {}
     for number, derivation in enumerate(derivations):
-        draft = _draft(wish, derivation, catalog, steps)
+        try:
+            draft = _draft(wish, derivation, catalog, steps)
+        except Failure as failure:  # a setting of the user's is for a step that this one does not have
+            if number == 0:
+                raise
+            contradictions[number] = failure.diagnostics
+            continue
         found = unify(draft)
         if not found:
             return _plan(wish, draft, derivations, number, contradictions, steps, situation)

@@ -32,7 +32,7 @@ def curve(*losses: float, validation: tuple[tuple[float, float], ...] = ()) -> C
 def test_ticks_cover_the_range_evenly_and_are_few(one: float, other: float, count: int) -> None:
     low, high = min(one, other), max(one, other)
     found = ticks(low, high, count)
-    slack = 1e-6 * max(abs(low), abs(high), 1e-300)
+    slack = 1e-6 * max(abs(low), abs(high), 1e-6)
     assert found[0] <= low + slack
     assert found[-1] >= high - slack
     assert 2 <= len(found) <= count + 3

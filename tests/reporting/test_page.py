@@ -25,7 +25,7 @@ def step_called(name: str, status: str = "done", text: str = "text") -> StepStor
     diagnostic["where"] = {"file": text, "line": 3, "column": 1}  # type: ignore[assignment]
     recovery = {"id": text, "line": 7, "text": text, "recovery": text}
     return StepStory(
-        name, text, status, text, 75.0, text, 2, text, "1", text, text, [diagnostic], [recovery],
+        name, text, status, text, 75.0, text, 2, text, "1", text, text, text, [diagnostic], [recovery],
         {"port": text}, Curve(((1.0, 2.0), (2.0, 1.0)), ((2.0, 1.5),), text, (), 10.0),
     )  # fmt: skip
 
@@ -91,6 +91,13 @@ def test_a_failure_is_told_with_its_fix_and_its_recovery() -> None:
     for told in ("error NMT801: why it fell", "Fix: why it fell", "Known error why it fell: why it fell"):
         assert told in words
     assert "line 7 of the log: why it fell" in words
+
+
+def test_a_single_loss_is_told_and_not_drawn() -> None:
+    step = replace(step_called("tune"), curve=Curve(((1.0, 2.0),), (), "step", (), None))
+    page = read(story_page(story_of("text", [step]), NOW))
+    assert "Training loss 2.000 at step 1." in page.words
+    assert "curve" not in page.values("class")
 
 
 def test_scores_say_what_changed() -> None:

@@ -128,6 +128,8 @@ def test_a_step_that_failed_is_told_with_the_errors_that_are_known(project: Path
     words = page_of(run).words
     assert "Push the cable in." in words
     assert "cable 12 is loose" in words
+    assert step.log_end is not None
+    assert step.log_end.splitlines()[0] == "will fail: known_errors"
 
 
 def test_no_secret_is_in_the_report(branches: Branches) -> None:
@@ -135,12 +137,15 @@ def test_no_secret_is_in_the_report(branches: Branches) -> None:
     run = run_branches(branches).run
     for attempt in run.attempts():
         attempt.config.write_text(f"note: {token}\napi_key: verysecret\n", encoding="utf-8")
+        attempt.log.write_text(f"logged in with {token}\n", encoding="utf-8")
+        write_json(attempt.result, {**read_json(attempt.result), "status": "failed"})
+    (run.folder / "status.json").unlink()
     with open(run.pipeline, "a", encoding="utf-8") as stream:
         stream.write(f"# {token}\n")
     html = write_report(Store.of_project(), run.id).read_text(encoding="utf-8")
     assert token not in html
     assert "verysecret" not in html
-    assert "&lt;redacted&gt;" in html
+    assert "logged in with &lt;redacted&gt;" in html
 
 
 @pytest.mark.parametrize("text", ["", "steps: [", "version: 1\nsteps: {<script>: {step: <b>gone</b>}}\n"])

@@ -89,7 +89,9 @@ def curve_svg(curve: Curve, name: str, identity: str) -> Markup:
 def summary(curve: Curve) -> str:
     """The curve in one or two sentences."""
     (first, begun), (last, loss), unit = curve.training[0], curve.training[-1], curve.unit
-    text = f"Training loss {begun:.3f} at {unit} {first:,.0f}, {loss:.3f} at {unit} {last:,.0f}"
+    text = f"Training loss {begun:.3f} at {unit} {first:,.0f}"
+    if len(curve.training) > 1:
+        text += f", {loss:.3f} at {unit} {last:,.0f}"
     if curve.validation:
         at, value = curve.validation[-1]
         text += f"; validation loss {value:.3f} at {unit} {at:,.0f}"
@@ -103,7 +105,9 @@ def summary(curve: Curve) -> str:
 
 def ticks(low: float, high: float, count: int) -> list[float]:
     """Round numbers from below `low` to above `high`, about `count` of them, evenly apart."""
-    span = high - low or abs(high) or 1.0
+    span, size = high - low, max(abs(low), abs(high))
+    if span <= 1e-9 * size or span < 1e-12:
+        span = size if size >= 1e-12 else 1.0
     rough = span / count
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)

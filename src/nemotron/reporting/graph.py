@@ -12,7 +12,7 @@ from nemotron.planning.pipeline import Pipeline
 
 
 def graph_of(pipeline: Pipeline, catalog: Catalog) -> nx.DiGraph[str]:
-    """Nodes are haves and steps (`kind`, `label`), edges carry the artifact's type (`label`)."""
+    """Nodes are haves and steps (`kind`, `label`), edges carry the artifacts' types (`label`)."""
     graph: nx.DiGraph[str] = nx.DiGraph()
     for have in pipeline.haves.values():
         graph.add_node(have.name, kind="have", label=f"{have.name}\n{have.type}")
@@ -21,7 +21,9 @@ def graph_of(pipeline: Pipeline, catalog: Catalog) -> nx.DiGraph[str]:
         for port, links in step.inputs.items():
             kind = catalog.step(step.step).consumes(port).type
             for link in links:
-                graph.add_edge(link.name, step.name, label=kind)
+                before = str(graph.get_edge_data(link.name, step.name, {}).get("label", ""))
+                kinds = dict.fromkeys([*before.split(", "), kind])
+                graph.add_edge(link.name, step.name, label=", ".join(k for k in kinds if k))
     return graph
 
 

@@ -28,7 +28,7 @@ def story_page(story: Story, now: datetime | None = None) -> str:
         _asked(story),
         _graph(story),
         _steps(story),
-        _problems(story.steps),
+        _problems(story),
         _curves(story.steps),
         _evaluations(story.evaluations),
         _configs(story.steps),
@@ -141,20 +141,21 @@ def _why(step: StepStory, story: Story) -> list[Child]:
     return [[element("br") if number else None, entry] for number, entry in enumerate(told)] or ["–"]
 
 
-def _problems(steps: list[StepStory]) -> Markup:
+def _problems(story: Story) -> Markup:
     parts = [
         markup(
             element("h3", step.name),
-            [_problem(diagnostic) for diagnostic in step.diagnostics],
+            [_problem(diagnostic, story) for diagnostic in step.diagnostics],
             [_recovery(recovery) for recovery in step.recoveries],
+            _folded("The end of the log", step.log_end) if step.log_end else None,
         )
-        for step in steps
-        if step.diagnostics or step.recoveries
+        for step in story.steps
+        if step.diagnostics or step.recoveries or step.log_end
     ]
     return _section("What went wrong", parts) if parts else Markup()
 
 
-def _problem(diagnostic: dict[str, Any]) -> Markup:
+def _problem(diagnostic: dict[str, Any], story: Story) -> Markup:
     where = diagnostic.get("where")
     place = where if isinstance(where, dict) else {}
     at = ":".join(str(place[key]) for key in ("file", "line", "column") if place.get(key))
@@ -164,7 +165,7 @@ def _problem(diagnostic: dict[str, Any]) -> Markup:
         "div",
         element("p", element("strong", head), str(diagnostic.get("summary", ""))),
         element("p", str(detail)) if detail else None,
-        element("p", element("code", at), class_="muted") if at else None,
+        element("p", element("code", _short_path(at, story)), class_="muted") if at else None,
         element("p", element("strong", "Fix: "), str(fix)) if fix else None,
         class_="problem",
     )
@@ -195,13 +196,11 @@ def _curves(steps: list[StepStory]) -> Markup:
 def _figure(step: StepStory, curve: Curve, identity: str) -> Markup:
     whose = f" From run {step.made_by}, which made what this run skipped." if step.made_by else ""
     validation = element("span", "validation", class_="validation") if curve.validation else None
-    return element(
-        "figure",
-        element("h3", step.name),
-        element("div", element("span", "training"), validation, class_="legend"),
-        curve_svg(curve, step.name, identity),
-        element("figcaption", summary(curve) + whose),
-    )
+    legend = element("div", element("span", "training"), validation, class_="legend")
+    # One loss is a number, not a curve.
+    drawing = [legend, curve_svg(curve, step.name, identity)] if len(curve.training) > 1 else None
+    caption = element("figcaption", summary(curve) + whose)
+    return element("figure", element("h3", step.name), drawing, caption)
 
 
 def _evaluations(comparison: Comparison) -> Markup:

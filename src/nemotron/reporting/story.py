@@ -24,12 +24,16 @@ from nemotron.reporting.graph import graph_of
 from nemotron.reporting.runs import StepReport
 
 _ARTIFACTS_AT_MOST = 200
+_LOG_BYTES, _LOG_LINES = 1 << 14, 40
 _NOT_REACHED = "the run ended before it"
 
 
 @dataclass(frozen=True)
 class StepStory:
-    """A step: how it ended, what it ran with, its losses. `made_by` is the run that made what it skipped."""
+    """A step: how it ended, what it ran with, its losses. `made_by` is the run that made what it skipped.
+
+    `log_end` are the last lines of the log of one that did not end well.
+    """
 
     name: str
     step: str
@@ -41,6 +45,7 @@ class StepStory:
     made_by: str | None
     attempt: str | None
     log: str | None
+    log_end: str | None
     config: str | None
     diagnostics: list[dict[str, Any]]
     recoveries: list[dict[str, Any]]
@@ -162,6 +167,7 @@ def _step(step: StepReport, store: Store) -> StepStory:
         made_by,
         attempt.name if attempt else None,
         str(attempt.log) if attempt else None,
+        _log_end(attempt) if attempt and step.status in ("failed", "interrupted") else None,
         _config(attempt) if attempt else None,
         step.diagnostics,
         [{**entry, "text": redact(str(entry.get("text", "")))} for entry in step.recoveries],
@@ -192,6 +198,18 @@ def _config(attempt: Attempt) -> str | None:
         return dump_yaml(redact_tree(yaml.safe_load(text)))
     except yaml.YAMLError:
         return "\n".join(redact_line(line) for line in text.splitlines())
+
+
+def _log_end(attempt: Attempt) -> str | None:
+    """The last lines of a log, each as its progress bars left it."""
+    try:
+        with open(attempt.log, "rb") as stream:
+            stream.seek(max(0, stream.seek(0, 2) - _LOG_BYTES))
+            lines = stream.read().decode("utf-8", errors="replace").split("\n")
+    except OSError:
+        return None
+    shown = [redact_line(line.rstrip("\r").rsplit("\r", 1)[-1]) for line in lines]
+    return "\n".join(shown[-_LOG_LINES:]).strip() or None
 
 
 def _text(file: Path) -> str:

@@ -39,3 +39,4 @@ benchmark:
 	$(UV_RUN) python benchmarks/steps_list.py
 	$(UV_RUN) python benchmarks/dry_run.py
 	$(UV_RUN) python benchmarks/catalog_check.py
+	$(UV_RUN) python benchmarks/plan_search.py

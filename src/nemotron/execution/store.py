@@ -129,8 +129,8 @@ class Store:
             write_atomic(ignore, "*\n")
         folder = _new_folder(self.runs, slug(name))
         run = Run(folder)
-        write_atomic(run.pipeline, pipeline)
         write_json(folder / "run.json", {"name": name, "cwd": os.getcwd(), "host": gethostname(), **told})
+        write_atomic(run.pipeline, pipeline)  # last: run.json says where its paths count from
         return run
 
     def all_runs(self) -> list[Run]:

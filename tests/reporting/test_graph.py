@@ -1,56 +1,70 @@
-"""A pipeline as a graph, and in the languages that draw one."""
+"""A pipeline as a graph, in Mermaid and in DOT."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from catalogs.pipelines import Branches
+import networkx as nx
+import pytest
+from at_hand import CATALOG, at_hand
+from small import write
 
-from nemotron.catalog.catalog import default_catalog
 from nemotron.planning.pipeline import read_pipeline
 from nemotron.reporting.graph import dot, graph_of, mermaid
 
-QUICKSTART = Path(__file__).resolve().parents[2] / "examples" / "quickstart" / "pipeline.yaml"
-TWICE = """
-version: 1
-have:
-  base: {type: checkpoint_hf, path: model}
-  chat: {type: training_jsonl, path: chat.jsonl}
-steps:
-  tune: {step: peft/automodel, inputs: {training_jsonl: chat, validation: chat, base: base}}
-"""
+__all__ = ["at_hand"]
 
 
-def test_haves_and_steps_are_nodes_and_edges_carry_types(branches: Branches) -> None:
-    catalog = default_catalog()
-    graph = graph_of(read_pipeline(branches.file, catalog), catalog)
-    assert {node: data["kind"] for node, data in graph.nodes(data=True)} == {
-        "chat": "have",
-        "first": "step",
-        "left": "step",
-        "left_count": "step",
-        "right": "step",
-    }
-    assert set(graph.edges.data("label")) == {
-        ("chat", "first", "training_jsonl"),
-        ("first", "left", "training_jsonl"),
-        ("left", "left_count", "training_jsonl"),
-        ("first", "right", "training_jsonl"),
-    }
+@pytest.fixture
+def graph(at_hand: Path) -> nx.DiGraph[str]:
+    text = """
+        version: 1
+        have:
+          pairs: {type: preference_jsonl, path: pairs.jsonl}
+          base: {type: checkpoint_hf, path: base}
+        steps:
+          prep: {step: data_prep/rl_prep, inputs: {preference_jsonl: pairs}}
+          dpo:
+            step: rl/nemo_rl/dpo
+            inputs: {train: prep.preference_train, policy: base}
+    """
+    return graph_of(read_pipeline(write(at_hand / "p.yaml", text), CATALOG), CATALOG)
 
 
-def test_what_one_step_takes_twice_from_another_is_one_edge_with_each_type_once(project: Path) -> None:
-    file = project / "twice.yaml"
-    file.write_text(TWICE, encoding="utf-8")
-    catalog = default_catalog()
-    graph = graph_of(read_pipeline(file, catalog), catalog)
-    assert set(graph.edges.data("label")) == {
-        ("chat", "tune", "training_jsonl"),
-        ("base", "tune", "checkpoint_hf"),
-    }
+def test_edges_carry_the_type_of_what_goes_along_them(graph: nx.DiGraph[str]) -> None:
+    assert sorted(graph.edges(data="label")) == [
+        ("base", "dpo", "checkpoint_hf"),
+        ("pairs", "prep", "preference_jsonl"),
+        ("prep", "dpo", "preference_jsonl"),
+    ]
+    assert graph.nodes["base"] == {"kind": "have", "label": "base\ncheckpoint_hf"}
+    assert graph.nodes["dpo"] == {"kind": "step", "label": "dpo\nrl/nemo_rl/dpo"}
+    assert nx.is_directed_acyclic_graph(graph)
 
 
-def test_the_quick_start_is_drawn_in_both_languages() -> None:
-    catalog = default_catalog()
-    graph = graph_of(read_pipeline(QUICKSTART, catalog), catalog)
-    assert mermaid(graph).count("-->") == dot(graph).count(" -> ") == graph.number_of_edges() > 10
+def test_mermaid_has_rounded_haves_and_boxes_for_steps(graph: nx.DiGraph[str]) -> None:
+    assert mermaid(graph).splitlines() == [
+        "flowchart LR",
+        '  n0(["pairs<br/>preference_jsonl"])',
+        '  n1(["base<br/>checkpoint_hf"])',
+        '  n2["prep<br/>data_prep/rl_prep"]',
+        '  n3["dpo<br/>rl/nemo_rl/dpo"]',
+        "  n0 -->|preference_jsonl| n2",
+        "  n1 -->|checkpoint_hf| n3",
+        "  n2 -->|preference_jsonl| n3",
+    ]
+
+
+def test_dot_has_every_node_and_edge(graph: nx.DiGraph[str]) -> None:
+    lines = dot(graph).splitlines()
+    assert (lines[0], lines[-1]) == ("digraph pipeline {", "}")
+    assert '  "base" [shape=ellipse, label="base\\ncheckpoint_hf"];' in lines
+    assert '  "dpo" [shape=box, label="dpo\\nrl/nemo_rl/dpo"];' in lines
+    assert '  "prep" -> "dpo" [label="preference_jsonl"];' in lines
+
+
+def test_what_has_a_meaning_in_a_label_is_escaped() -> None:
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_node("a", kind="step", label='say "x" <b> & #1')
+    assert mermaid(graph).splitlines()[1] == '  n0["say #34;x#34; #60;b#62; #38; #35;1"]'
+    assert '[shape=box, label="say \\"x\\" <b> & #1"]' in dot(graph)

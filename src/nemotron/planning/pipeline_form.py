@@ -81,7 +81,7 @@ def _wrong_entry(document: Document, kind: str, name: str, table: Any, types: Ty
         yield error("NMT105", f"there is no artifact type '{table['type']}'", where=where, fix=fix)
     for key, kinds in (("inputs", dict), ("set", dict), ("gpus", int), ("nodes", int)):
         value = table.get(key) if kind == "steps" else None
-        if value is not None and not isinstance(value, kinds):
+        if value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
             where = document.place((kind, name, key))
             what = "a table" if kinds is dict else "a whole number"
             yield error("NMT270", f"'{kind}.{name}.{key}' must be {what}", where=where)

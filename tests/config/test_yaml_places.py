@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from small import failure, stands, write
 
 from nemotron.config.tree import leaves
-from nemotron.config.yaml_places import dump_yaml, parse_scalar, parse_yaml, read_yaml
+from nemotron.config.yaml_places import dump_flow, dump_yaml, parse_scalar, parse_yaml, read_yaml
 
 SCALARS: list[tuple[str, Any]] = [
     ("", None),
@@ -98,6 +98,15 @@ TREES = st.recursive(
 @given(st.dictionaries(st.text(max_size=5) | st.sampled_from(["1e5", "no", "~", "<<"]), TREES, max_size=4))
 def test_what_is_written_reads_back_the_same(tree: dict[str, Any]) -> None:
     assert parse_yaml(dump_yaml(tree), "f").tree == tree
+
+
+@given(TREES)
+@example("???")
+@example(["???", "a: b", "x #y", "-", "", "no", "1e5", {"<<": "}", "?": ","}])
+def test_what_is_written_on_one_line_reads_back_the_same(value: Any) -> None:
+    text = dump_flow(value)
+    assert "\n" not in text
+    assert parse_yaml(f"key: {text}  # a comment\n", "f").tree == {"key": value}
 
 
 @given(st.dictionaries(st.sampled_from("abcd"), TREES, min_size=1, max_size=4))

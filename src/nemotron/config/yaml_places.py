@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -150,9 +149,10 @@ def dump_flow(value: Any) -> str:
 def _inline(value: Any, *, top: bool = False) -> str:
     if isinstance(value, dict | list):
         return dump_flow(value)
-    if isinstance(value, str) and not top and _NOT_PLAIN_IN_FLOW.search(value):
-        return json.dumps(value, ensure_ascii=False)
-    text: str = yaml.dump(value, Dumper=_Dumper, allow_unicode=True, width=10**9)
+    is_text = isinstance(value, str)
+    quoted = is_text and (not value.isprintable() or (not top and _NOT_PLAIN_IN_FLOW.search(value)))
+    style = '"' if quoted else None
+    text: str = yaml.dump(value, Dumper=_Dumper, allow_unicode=True, width=10**9, default_style=style)
     return text.removesuffix("\n...\n").rstrip("\n")
 
 

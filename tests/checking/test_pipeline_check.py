@@ -1,0 +1,79 @@
+"""Everything that is wrong with a pipeline at once: of each step, and on every edge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from at_hand import CATALOG, at_hand
+from small import codes, position, stands, the, write
+
+from nemotron.checking.pipeline_check import check_pipeline
+from nemotron.diagnostic import Diagnostic
+from nemotron.planning.pipeline import read_pipeline
+
+__all__ = ["at_hand"]
+PACKED = """
+    version: 1
+    have:
+      chat: {type: training_jsonl, path: chat.jsonl}
+      base: {type: checkpoint_hf, path: base}
+    steps:
+      pack:
+        step: data_prep/sft_packing
+        inputs: {training_jsonl: chat}
+        set: {pack_size: 4096, tokenizer.model: base}
+      sft:
+        step: sft/megatron_bridge
+        inputs: {packed_parquet: pack, base: base}
+        set: {tokenizer.tokenizer_model: base}
+        gpus: 8
+"""
+
+
+def errors(folder: Path, text: str = PACKED) -> list[Diagnostic]:
+    file = write(folder / "p.yaml", text)
+    _, found = check_pipeline(read_pipeline(file, CATALOG), CATALOG)
+    return [problem for problem in found if problem.severity == "error"]
+
+
+def test_a_pipeline_whose_facts_agree_has_no_error(at_hand: Path) -> None:
+    assert errors(at_hand) == []
+
+
+def test_facts_that_differ_along_an_edge_are_an_error(at_hand: Path) -> None:
+    found = errors(at_hand, PACKED.replace("pack_size: 4096", "pack_size: 2048"))
+    assert set(codes(found)) == {"NMT301"}
+    assert all(problem.summary.startswith("sft: ") for problem in found)
+    assert any("2048" in problem.summary and "4096" in problem.summary for problem in found)
+
+
+def test_a_type_that_does_not_fit_its_port_is_an_error(at_hand: Path) -> None:
+    text = PACKED.replace("inputs: {training_jsonl: chat}", "inputs: {training_jsonl: base}")
+    assert errors(at_hand, text) != []
+
+
+def test_problems_of_several_steps_come_together_with_their_places(at_hand: Path) -> None:
+    text = PACKED.replace("pack_size: 4096", "pack_sise: 4096").replace(
+        "gpus: 8", "gpus: 8\n        nodes: 3"
+    )
+    text = text.replace("set: {tokenizer.tokenizer_model: base}", "set: {tokenizer.tokenizer_modl: base}")
+    found = errors(at_hand, text)
+    assert {problem.summary.split(":")[0] for problem in found} == {"pack", "sft"}
+    places = [stands(problem.where) for problem in found]
+    file = at_hand / "p.yaml"
+    assert position(file, "pack_sise") in places
+    assert position(file, "tokenizer.tokenizer_modl") in places
+
+
+def test_a_have_that_is_open_is_named(at_hand: Path) -> None:
+    file = write(at_hand / "p.yaml", PACKED.replace("path: chat.jsonl", 'path: "???"'))
+    _, found = check_pipeline(read_pipeline(file, CATALOG), CATALOG)
+    open_have = [problem for problem in found if problem.summary == "the have 'chat' is not said yet"]
+    assert the(open_have, "NMT208").severity == "blocked"
+
+
+def test_each_problem_is_told_once_and_the_worst_first(at_hand: Path) -> None:
+    file = write(at_hand / "p.yaml", PACKED.replace("pack_size: 4096", "pack_size: 0"))
+    _, found = check_pipeline(read_pipeline(file, CATALOG), CATALOG)
+    assert len(set(found)) == len(found)
+    assert found == sorted(found, key=Diagnostic.sort_key)

@@ -39,6 +39,7 @@ def test_a_whole_file_has_no_problem(tmp_path: Path) -> None:
         ("path: web", "pth: web", "NMT270", "pth:", "did you mean 'path'?"),
         ("inputs: {", "input: {", "NMT270", "input:", "did you mean 'inputs'?"),
         ("version: 1", "version: 2", "NMT270", "version:", "version: 1"),
+        ("nodes: 1", "nodes: one", "NMT270", "nodes:", ""),
         ("gpus: 0", "gpus: many", "NMT270", "gpus: many", ""),
         ("gpus: 0", "gpus: true", "NMT270", "gpus: true", ""),
         ("inputs: {raw_jsonl: web}", "inputs: web", "NMT270", "inputs:", ""),
@@ -60,6 +61,11 @@ def test_a_mistake_is_reported_where_it_stands(
     assert found.code == code
     assert found.fix.startswith(fix)
     assert stands(found.where) == position(file, at)
+
+
+def test_hardware_that_is_still_open_is_no_mistake_of_the_form(tmp_path: Path) -> None:
+    text = WHOLE.replace("gpus_per_node: 8", 'gpus_per_node: "???"')
+    assert problems(write(tmp_path / "p.yaml", text)) == []
 
 
 @pytest.mark.parametrize(

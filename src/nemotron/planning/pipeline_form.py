@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nemotron.catalog.types import Types
-from nemotron.config.tree import Document, KeyPath
+from nemotron.config.tree import MISSING, Document, KeyPath
 from nemotron.diagnostic import Diagnostic, error
 from nemotron.nearest import did_you_mean
 
@@ -55,6 +55,11 @@ def _wrong_values(document: Document, types: Types) -> Iterator[Diagnostic]:
             continue
         for name, table in (entries or {}).items() if kind != "hardware" else ():
             yield from _wrong_entry(document, kind, name, table, types)
+    for key in ("nodes", "gpus_per_node"):
+        count = document.get(f"hardware.{key}")
+        if count not in (None, MISSING) and (not isinstance(count, int) or isinstance(count, bool)):
+            where = document.place(("hardware", key))
+            yield error("NMT270", f"'hardware.{key}' must be a whole number", where=where)
     names = [*(document.get("have") or {})] if isinstance(document.get("have"), dict) else []
     steps = document.get("steps") if isinstance(document.get("steps"), dict) else {}
     for name in names:

@@ -18,7 +18,8 @@ from collections.abc import Callable
 from functools import partial
 from math import log
 
-from nemotron.planning.search import Action, Given, Output, Port, Problem, search
+from nemotron.planning.problem import Action, Given, Output, Port, Problem
+from nemotron.planning.search import search
 
 RUNS = 5
 CATALOGS = 3

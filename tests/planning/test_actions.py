@@ -9,7 +9,7 @@ from small import SmallCatalog
 
 from nemotron.catalog.manifest import Condition
 from nemotron.planning.actions import Situation, actions_of, holds
-from nemotron.planning.search import Action
+from nemotron.planning.problem import Action
 
 PORTS = """
     [[consumes]]

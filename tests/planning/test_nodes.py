@@ -5,7 +5,7 @@ from __future__ import annotations
 from small import SmallCatalog
 
 from nemotron.planning.nodes import Link, nodes_of, short_name
-from nemotron.planning.search import Action, Derivation, Given, Output, Port
+from nemotron.planning.problem import Action, Derivation, Given, Output, Port
 
 SPLIT = Action("a/split", 1.0, (Port("raw", "raw"),), (Output("train", "data"), Output("rest", "data")))
 TUNE = Action(

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from nemotron.planning.search import Action, Derivation, Given, Output, Port, Problem, search
+from nemotron.planning.problem import Action, Derivation, Given, Output, Port, Problem
+from nemotron.planning.search import search
 
 
 def action(step: str, inputs: Sequence[str | Port], *outputs: str | Output, cost: float = 1.0) -> Action:

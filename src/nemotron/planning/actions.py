@@ -10,7 +10,7 @@ from typing import Any
 
 from nemotron.catalog.catalog import Step
 from nemotron.catalog.manifest import Condition, Consumes, Facts, Manifest, Prefer
-from nemotron.planning.search import Action, Output, Port
+from nemotron.planning.problem import Action, Output, Port
 
 _COMPARISON = re.compile(r"(<=|>=|<|>)\s*([0-9.eE+]+)")
 # A use of a step always costs something, or a plan could grow for nothing.

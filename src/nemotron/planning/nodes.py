@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from nemotron.catalog.catalog import Step
-from nemotron.planning.search import Derivation
+from nemotron.planning.problem import Derivation
 
 
 @dataclass(frozen=True)

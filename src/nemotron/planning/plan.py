@@ -19,8 +19,9 @@ from nemotron.nearest import did_you_mean
 from nemotron.planning.actions import Situation, actions_of
 from nemotron.planning.have import Have, facts_of
 from nemotron.planning.nodes import Node, nodes_of
+from nemotron.planning.problem import Derivation, Given, Problem
 from nemotron.planning.reasons import nothing_makes, steps_of, unused, why, why_not
-from nemotron.planning.search import Derivation, Given, Problem, search
+from nemotron.planning.search import search
 from nemotron.planning.unify import Derived, Draft, unify
 
 ALTERNATIVES = 3

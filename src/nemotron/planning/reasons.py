@@ -10,7 +10,7 @@ from nemotron.nearest import nearest
 from nemotron.planning.actions import Situation, matching
 from nemotron.planning.have import Have
 from nemotron.planning.nodes import nodes_of
-from nemotron.planning.search import Derivation
+from nemotron.planning.problem import Derivation
 
 if TYPE_CHECKING:
     from nemotron.planning.plan import PlanWish

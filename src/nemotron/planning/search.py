@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 from math import inf
 from typing import Any
 
-from nemotron.artifacts.record import FactValue
+from nemotron.planning.bounds import cheapest_of, rest_of, takers_of
+from nemotron.planning.problem import Action, Constants, Derivation, Output, Problem
 
 # Derivations that are kept of one type and that use the same things. More than the cheapest matter where
 # conditions between inputs rule one out; in a catalog that is this large, the cheapest has to do.
@@ -31,101 +32,6 @@ _OUT_OF_ORDER = 0.25
 _SEARCHES = 24
 _NEAR = 120
 _FAR = 1_500
-Constants = Mapping[str, FactValue]
-
-
-@dataclass(frozen=True)
-class Port:
-    """An input: the type and the constant facts that it takes. An optional one is filled if it can be."""
-
-    name: str
-    type: str
-    optional: bool = False
-    constants: Constants = field(default_factory=dict, hash=False)
-
-
-@dataclass(frozen=True)
-class Output:
-    """An output: its type, facts that are constants of it, and facts that it carries over from an input.
-
-    `carried` maps a fact to the position of the input and the fact there.
-    """
-
-    name: str
-    type: str
-    constants: Constants = field(default_factory=dict, hash=False)
-    carried: Mapping[str, tuple[int, str]] = field(default_factory=dict, hash=False)
-
-
-@dataclass(frozen=True)
-class Action:
-    """One way of using a step: of a group of alternative inputs, one is chosen."""
-
-    step: str
-    cost: float
-    ports: tuple[Port, ...]
-    outputs: tuple[Output, ...]
-
-    @property
-    def category(self) -> str:
-        return self.step.split("/")[0]
-
-
-@dataclass(frozen=True)
-class Given:
-    """An artifact at hand: its name, its type, and what is known of it."""
-
-    name: str
-    type: str
-    facts: Constants = field(default_factory=dict, hash=False)
-
-
-@dataclass(frozen=True, eq=False)
-class Derivation:
-    """How one artifact comes about: it is given, or an action makes it from other derivations.
-
-    `uses` has a bit for each given artifact and, above those, for each step that the plan must go through.
-    `inputs` are in the order of the action's ports; None is an optional port that stays empty.
-    """
-
-    type: str
-    cost: float
-    uses: int
-    constants: Constants
-    given: Given | None = None
-    action: Action | None = None
-    output: Output | None = None
-    inputs: tuple[Derivation | None, ...] = ()
-    steps: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is asked for.
-
-    `ancestors` maps each type to itself and its parents, nearest first; `where` a type to the facts that an
-    artifact must have to be taken for its parents. `converters` are steps that change the form alone.
-    `follows` maps a step to the categories whose steps come before it.
-    """
-
-    want: str
-    givens: tuple[Given, ...]
-    actions: tuple[Action, ...]
-    ancestors: Mapping[str, Sequence[str]]
-    through: tuple[str, ...] = ()
-    where: Mapping[str, Constants] = field(default_factory=dict)
-    converters: frozenset[str] = frozenset()
-    follows: Mapping[str, Collection[str]] = field(default_factory=dict)
-
-    def taken_for(self, derivation: Derivation) -> list[str]:
-        """The types that an artifact is taken for: its own, and its parents as far as its facts allow."""
-        kinds: list[str] = []
-        for kind in self.ancestors[derivation.type]:
-            kinds.append(kind)
-            wanted = self.where.get(kind, {})
-            if any(derivation.constants.get(fact, value) != value for fact, value in wanted.items()):
-                break
-        return kinds
 
 
 def search(problem: Problem, count: int = 4) -> list[Derivation]:
@@ -169,9 +75,9 @@ class _Search:
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self.actions = sorted(problem.actions, key=lambda a: (a.step, [port.name for port in a.ports]))
-        self.takers = _takers(self.actions)
-        self.cheapest = _cheapest(problem, self.actions, self.takers)
-        self.rest = _rest(problem, self.actions, self.cheapest)
+        self.takers = takers_of(self.actions)
+        self.cheapest = cheapest_of(problem, self.actions, self.takers)
+        self.rest = rest_of(problem, self.actions, self.cheapest)
         self.full = (1 << (len(problem.givens) + len(problem.through))) - 1
         self.leaves = [
             Derivation(given.type, 0.0, 1 << bit, given.facts, given)
@@ -391,70 +297,3 @@ def _kind(derivation: Derivation) -> tuple[str, str, int]:
 def _recipe(derivation: Derivation) -> tuple[str, ...]:
     """The steps of a derivation, each once, in order of their ids."""
     return tuple(sorted(derivation.steps))
-
-
-def _takers(actions: list[Action]) -> dict[str, list[tuple[int, int]]]:
-    """Type → the ports that take it, as (position of the action, position of the port).
-
-    The last port comes first: of two artifacts of one type, the first then goes to the first port.
-    """
-    takers: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for rank, action in enumerate(actions):
-        for position, port in reversed([*enumerate(action.ports)]):
-            takers[port.type].append((rank, position))
-    return takers
-
-
-def _cheapest(
-    problem: Problem, actions: list[Action], takers: dict[str, list[tuple[int, int]]]
-) -> dict[str, float]:
-    """Knuth's algorithm: the cost of the cheapest derivation of what each port type takes."""
-    cost: dict[str, float] = {}
-    waiting = [sum(not port.optional for port in action.ports) for action in actions]
-    total = [action.cost for action in actions]
-    agenda = [(0.0, given.type) for given in problem.givens]
-    agenda += [
-        (action.cost, output.type)
-        for rank, action in enumerate(actions)
-        if waiting[rank] == 0
-        for output in action.outputs
-    ]
-    heapq.heapify(agenda)
-    while agenda:
-        reached, kind = heapq.heappop(agenda)
-        for ancestor in problem.ancestors[kind]:
-            if ancestor in cost:
-                continue
-            cost[ancestor] = reached
-            for rank, position in takers.get(ancestor, ()):
-                if actions[rank].ports[position].optional:
-                    continue
-                waiting[rank] -= 1
-                total[rank] += reached
-                if waiting[rank] == 0:
-                    for output in actions[rank].outputs:
-                        heapq.heappush(agenda, (total[rank], output.type))
-    return cost
-
-
-def _rest(problem: Problem, actions: list[Action], cheapest: dict[str, float]) -> dict[str, float]:
-    """The least that is still to be paid once a port type is served, until the goal is made."""
-    makers: dict[str, list[int]] = defaultdict(list)
-    for rank, action in enumerate(actions):
-        for kind in sorted({a for output in action.outputs for a in problem.ancestors[output.type]}):
-            makers[kind].append(rank)
-    rest: dict[str, float] = {}
-    agenda = [(0.0, problem.want)]
-    while agenda:
-        left, kind = heapq.heappop(agenda)
-        if kind in rest:
-            continue
-        rest[kind] = left
-        for rank in makers.get(kind, ()):
-            ports = actions[rank].ports
-            inputs = sum(cheapest.get(port.type, inf) for port in ports if not port.optional)
-            for port in ports if inputs < inf else ():
-                others = inputs if port.optional else inputs - cheapest[port.type]
-                if port.type not in rest:
-                    heapq.heappush(agenda, (left + actions[rank].cost + others, port.type))
-    return rest

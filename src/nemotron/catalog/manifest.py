@@ -202,7 +202,7 @@ class StepTable(Table):
     """The `[step]` table: what the step is, and how its process is started.
 
     `follows` are categories whose steps come before this one in a plan that has both: tuning comes after
-    pretraining.
+    pretraining. A step that is `only_named` is taken by a plan only where the person asks for it.
     """
 
     id: str
@@ -212,6 +212,7 @@ class StepTable(Table):
     description: str
     tags: tuple[str, ...] = ()
     follows: tuple[str, ...] = ()
+    only_named: bool = False
     library: str | None = None
     launch: Literal["python", "torchrun", "ray"] = "python"
     gpus: int = Field(default=0, ge=0)

@@ -84,7 +84,7 @@ def make_plan(wish: PlanWish, catalog: Catalog) -> Plan:
     _require_steps(steps, (*wish.through, *wish.without))
     catalog.types.require(wish.want)
     situation = situation_of(wish)
-    usable = [step for identity, step in steps.items() if identity not in wish.without]
+    usable = [step for identity, step in steps.items() if _may_be_used(step, wish)]
     derivations = search(problem_of(wish, usable, catalog, situation), ALTERNATIVES + 1)
     if not derivations:
         raise Failure(nothing_makes(wish.want, wish.haves, usable, catalog))
@@ -102,6 +102,12 @@ def make_plan(wish: PlanWish, catalog: Catalog) -> Plan:
             return _plan(wish, draft, derivations, number, contradictions, steps, situation)
         contradictions[number] = found
     raise Failure(contradictions[0])
+
+
+def _may_be_used(step: Step, wish: PlanWish) -> bool:
+    """Not what was ruled out, and what changes a model for another end only where it is asked for."""
+    is_meant = not step.manifest.step.only_named or step.id in wish.through
+    return is_meant and step.id not in wish.without
 
 
 def with_model(wish: PlanWish, catalog: Catalog) -> PlanWish:

@@ -17,7 +17,7 @@ from nemotron.hardware.gpu_table import GpuKind
 from nemotron.hardware.shapes import shape_of
 from nemotron.nearest import did_you_mean
 from nemotron.planning.actions import Situation, actions_of
-from nemotron.planning.have import Have, facts_of
+from nemotron.planning.have import Have, facts_of, parse_have
 from nemotron.planning.nodes import Node, nodes_of
 from nemotron.planning.problem import Derivation, Given, Problem
 from nemotron.planning.reasons import nothing_makes, steps_of, unused, why, why_not
@@ -119,10 +119,8 @@ def with_model(wish: PlanWish, catalog: Catalog) -> PlanWish:
     name = aliases.get(wish.model.lower(), wish.model)
     if any(have.hub == name for have in wish.haves):
         return wish
-    from nemotron.planning.have import parse_have
-
     base = replace(parse_have(f"base:checkpoint_hf={name}", catalog.types), why="--model")
-    return PlanWish(**{**wish.__dict__, "haves": [*wish.haves, base], "model": name})
+    return replace(wish, haves=[*wish.haves, base], model=name)
 
 
 def situation_of(wish: PlanWish) -> Situation:

@@ -11,26 +11,15 @@ from __future__ import annotations
 
 import re
 import shutil
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
+
+from timing import BARE, PROGRAM, alternate
 
 RUNS = 5
 SIZES = (100, 300, 1000)
 STEPS = Path(__file__).resolve().parents[1] / "steps"
 STEPS_IN_A_CATEGORY = 50
-
-
-def seconds(argv: list[str]) -> float:
-    began = time.perf_counter()
-    ended = subprocess.run(argv, check=False, capture_output=True, text=True)
-    took = time.perf_counter() - began
-    if ended.returncode:
-        sys.exit(f"{' '.join(argv)} ended with {ended.returncode}:\n{ended.stderr}")
-    return took
 
 
 def generate(root: Path, count: int) -> None:
@@ -50,28 +39,19 @@ def generate(root: Path, count: int) -> None:
 
 
 def main() -> None:
-    program = str(Path(sys.executable).with_name("nemotron"))
     with tempfile.TemporaryDirectory() as folder:
-        commands = {"python -c pass": [sys.executable, "-c", "pass"]}
+        commands = {}
         for size in (1, *SIZES):
             generate(Path(folder) / str(size), size)
-            commands[f"{size:,} step{'s' * (size > 1)}"] = [
-                program,
-                "catalog",
-                "check",
-                str(Path(folder) / str(size)),
-            ]
-        times: dict[str, list[float]] = {name: [] for name in commands}
-        for argv in commands.values():
-            seconds(argv)  # compiled bytecode and warm file caches for all
-        for _ in range(RUNS):
-            for name, argv in commands.items():
-                times[name].append(seconds(argv))
-    medians = {name: statistics.median(values) for name, values in times.items()}
-    for name, median in medians.items():
-        count = int(name.split()[0].replace(",", "")) if name[0].isdigit() else 0
-        each = f"   {(median - medians['1 step']) / (count - 1) * 1000:.2f} ms a step" if count > 1 else ""
-        print(f"{name:<16}{median:.3f} s   (from {min(times[name]):.3f} to {max(times[name]):.3f}){each}")
+            commands[size] = [PROGRAM, "catalog", "check", str(Path(folder) / str(size))]
+        names = {size: f"{size:,} step{'s' * (size > 1)}" for size in commands}
+        named = {names[size]: argv for size, argv in commands.items()}
+        times = alternate({"python -c pass": BARE, **named}, RUNS)
+    print(f"{'python -c pass':<16}{times['python -c pass']}")
+    for size, name in names.items():
+        beyond = times[name].median - times[names[1]].median
+        each = f"   {beyond / (size - 1) * 1000:.2f} ms a step" if size > 1 else ""
+        print(f"{name:<16}{times[name]}{each}")
 
 
 if __name__ == "__main__":

@@ -8,27 +8,15 @@ most lines, those of its `defaults:` included.
 
 from __future__ import annotations
 
-import statistics
-import subprocess
-import sys
-import time
-from pathlib import Path
+from timing import BARE, PROGRAM, alternate
 
 from nemotron.catalog.catalog import default_catalog
 from nemotron.config.layers import read_layers
 from nemotron.config.tree import leaves
 
 RUNS = 10
-
-
-def seconds(argv: list[str]) -> float:
-    """One whole process; what a dry run finds missing here (a library, a path) is no failure."""
-    began = time.perf_counter()
-    ended = subprocess.run(argv, check=False, capture_output=True, text=True)
-    took = time.perf_counter() - began
-    if ended.returncode not in (0, 3):
-        sys.exit(f"{' '.join(argv)} ended with {ended.returncode}:\n{ended.stderr}")
-    return took
+# What a dry run finds missing here (a library, a path) is no failure.
+DONE_OR_BLOCKED = (0, 3)
 
 
 def largest() -> tuple[str, str, int]:
@@ -45,21 +33,12 @@ def largest() -> tuple[str, str, int]:
 
 def main() -> None:
     identity, config, count = largest()
-    program = str(Path(sys.executable).with_name("nemotron"))
-    dry_run = [program, "steps", "run", identity, "-c", config, "--dry-run"]
-    commands = {"python -c pass": [sys.executable, "-c", "pass"], "dry run": dry_run}
-    times: dict[str, list[float]] = {name: [] for name in commands}
-    for argv in commands.values():
-        seconds(argv)  # warm file caches for both
-    for _ in range(RUNS):
-        for name, argv in commands.items():
-            times[name].append(seconds(argv))
+    dry_run = [PROGRAM, "steps", "run", identity, "-c", config, "--dry-run"]
+    times = alternate({"python -c pass": BARE, "dry run": dry_run}, RUNS, DONE_OR_BLOCKED)
     print(f"{identity} -c {config}, {count} values")
-    medians = {name: statistics.median(values) for name, values in times.items()}
-    for name, median in medians.items():
-        low, high = min(times[name]), max(times[name])
-        print(f"{name:<16}{median:.3f} s   (from {low:.3f} to {high:.3f}, {RUNS} runs)")
-    print(f"{'ratio':<16}{medians['dry run'] / medians['python -c pass']:.1f}")
+    for name, found in times.items():
+        print(f"{name:<16}{found}")
+    print(f"{'ratio':<16}{times['dry run'].median / times['python -c pass'].median:.1f}")
 
 
 if __name__ == "__main__":

@@ -7,38 +7,16 @@ Prints the median of ten runs of each, alternating, and their ratio.
 
 from __future__ import annotations
 
-import statistics
-import subprocess
-import sys
-import time
-from pathlib import Path
+from timing import BARE, PROGRAM, alternate
 
 RUNS = 10
 
 
-def seconds(argv: list[str]) -> float:
-    began = time.perf_counter()
-    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - began
-
-
 def main() -> None:
-    program = str(Path(sys.executable).with_name("nemotron"))
-    commands = {
-        "python -c pass": [sys.executable, "-c", "pass"],
-        "nemotron steps list": [program, "steps", "list"],
-    }
-    times: dict[str, list[float]] = {name: [] for name in commands}
-    for argv in commands.values():
-        seconds(argv)  # compiled bytecode and warm file caches for both
-    for _ in range(RUNS):
-        for name, argv in commands.items():
-            times[name].append(seconds(argv))
-    medians = {name: statistics.median(values) for name, values in times.items()}
-    for name, median in medians.items():
-        low, high = min(times[name]), max(times[name])
-        print(f"{name:<22}{median:.3f} s   (from {low:.3f} to {high:.3f}, {RUNS} runs)")
-    print(f"{'ratio':<22}{medians['nemotron steps list'] / medians['python -c pass']:.1f}")
+    times = alternate({"python -c pass": BARE, "nemotron steps list": [PROGRAM, "steps", "list"]}, RUNS)
+    for name, found in times.items():
+        print(f"{name:<22}{found}")
+    print(f"{'ratio':<22}{times['nemotron steps list'].median / times['python -c pass'].median:.1f}")
 
 
 if __name__ == "__main__":

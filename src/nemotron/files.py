@@ -52,6 +52,16 @@ def write_atomic(path: Path, text: str) -> None:
     boundary()
 
 
+def read_end(path: Path, size: int) -> bytes:
+    """The last `size` bytes of a file; none where it cannot be read."""
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - size))
+            return stream.read()
+    except OSError:
+        return b""
+
+
 def project_root(start: Path | None = None) -> Path:
     """The nearest folder upwards with a `.nemotron`, else with a pyproject.toml or .git; else the start."""
     here = (start or Path.cwd()).resolve()

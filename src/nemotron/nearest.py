@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 
 def nearest(name: str, known: Iterable[str], *, count: int = 1) -> list[str]:
@@ -15,3 +17,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`did you mean 'X'?`, or an empty string."""
     found = nearest(name, known)
     return f"did you mean '{found[0]}'?" if found else ""
+
+
+def near_file(path: Path) -> str:
+    """`did you mean 'X'?` for a path that is not there, of what its folder has; else an empty string."""
+    try:
+        return did_you_mean(path.name, os.listdir(path.parent))
+    except OSError:
+        return ""

@@ -56,6 +56,11 @@ def hub_identity(name: str, revision: str | None = None) -> str:
     return f"{HUB}{name}@{revision or 'main'}"
 
 
+def hub_facts(name: str, revision: str | None = None) -> dict[str, FactValue]:
+    """What a name on a hub stands for: its model, its tokenizer and its chat template."""
+    return dict.fromkeys(("model", "tokenizer", "chat_template"), hub_identity(name, revision))
+
+
 def is_unknown(value: FactValue) -> bool:
     """Whether a fact is only a name, so that it cannot be compared with a digest."""
     return isinstance(value, str) and value.startswith(HUB)

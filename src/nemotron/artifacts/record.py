@@ -109,19 +109,14 @@ def read_record(artifact: Path) -> Artifact | None:
 
     None if there is none; a torn or foreign file is no record.
     """
-    file = record_file(artifact)
-    return _read(file) if file is not None else None
+    found = _find(artifact)
+    return found[1] if found else None
 
 
 def record_file(artifact: Path) -> Path | None:
     """The file that `read_record` reads."""
-    own = record_path(artifact)
-    if _read(own) is not None:
-        return own
-    around = artifact.parent / RECORD_NAME
-    record = _read(around) if artifact.is_file() else None
-    listed = record is not None and any(entry.path == artifact.name for entry in record.files)
-    return around if listed else None
+    found = _find(artifact)
+    return found[0] if found else None
 
 
 def is_complete(artifact: Path, record: Artifact, *, verify: bool = False) -> bool:
@@ -134,6 +129,16 @@ def is_complete(artifact: Path, record: Artifact, *, verify: bool = False) -> bo
         if verify and file_sha256(file) != entry.sha256:
             return False
     return True
+
+
+def _find(artifact: Path) -> tuple[Path, Artifact] | None:
+    own = record_path(artifact)
+    if (record := _read(own)) is not None:
+        return own, record
+    around = artifact.parent / RECORD_NAME
+    record = _read(around) if artifact.is_file() else None
+    listed = record is not None and any(entry.path == artifact.name for entry in record.files)
+    return (around, record) if record is not None and listed else None
 
 
 def _read(file: Path) -> Artifact | None:

@@ -108,15 +108,13 @@ class Types:
     def require(self, name: str) -> ArtifactType:
         """The type of that name; Failure NMT105 with the nearest known one."""
         if name not in self.types:
-            known = ", ".join(sorted(self.types))
-            raise Failure(
-                error(
-                    "NMT105",
-                    f"there is no artifact type '{name}'",
-                    fix=did_you_mean(name, self.types) or f"the types are: {known}",
-                )
-            )
+            raise Failure(self.unknown(name))
         return self.types[name]
+
+    def unknown(self, name: str, where: Place | None = None) -> Diagnostic:
+        """NMT105 for a name that is no type's."""
+        fix = did_you_mean(name, self.types) or f"the types are: {', '.join(sorted(self.types))}"
+        return error("NMT105", f"there is no artifact type '{name}'", where=where, fix=fix)
 
     def _problems(self, name: str) -> Iterator[Diagnostic]:
         kind = self.types[name]

@@ -11,8 +11,8 @@ from nemotron.checking.catalog_files import StepFiles
 from nemotron.checking.catalog_rules import Scope
 from nemotron.checking.config_rules import limit_problem
 from nemotron.diagnostic import Diagnostic, Place, Related, error
+from nemotron.planning.actions import comparison
 
-_COMPARISON = re.compile(r"\s*(?:<=|>=|<|>|==|=)?\s*\d+(?:\.\d+)?(?:[eE][-+]?\d+)?\s*\Z")
 _NUMBERS = ("gpus", "nodes", "gpu_memory_gib", "model_parameters")
 # The text of a one-line TOML string: its quote and where it begins.
 _STRING = re.compile(r"""\s*[\w."'-]+\s*=\s*(?P<quote>'(?!'')|"(?!""))""")
@@ -60,7 +60,7 @@ def conditions_parse(files: StepFiles, scope: Scope) -> Iterator[Diagnostic]:
     for index, preference in enumerate(files.step.manifest.prefer):
         for name in _NUMBERS:
             value = getattr(preference.if_, name)
-            if isinstance(value, str) and not _COMPARISON.match(value):
+            if isinstance(value, str) and comparison(value) is None:
                 yield error(
                     "NMT121",
                     f"the condition {name} = {_toml(value)} never holds: it compares with no number",

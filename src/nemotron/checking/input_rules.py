@@ -9,7 +9,7 @@ from pathlib import Path
 from nemotron.artifacts.records import bad_json, bad_records, is_empty
 from nemotron.config.tree import MISSING, join_key
 from nemotron.diagnostic import Diagnostic, Place, Related, error
-from nemotron.nearest import did_you_mean
+from nemotron.nearest import near_file
 from nemotron.planning.request import BoundInput, Source, StepRequest, is_local_path
 
 _JSONL = (".jsonl", ".ndjson")
@@ -89,8 +89,7 @@ def parameter_paths_exist(request: StepRequest) -> Iterator[Diagnostic]:
                     f"{given} does not exist",
                     detail=parameter.description,
                     where=request.config.document.place(parameter.key),
-                    fix=did_you_mean(Path(given).name, _names_in(Path(given).parent))
-                    or f"give another path: {parameter.key}=PATH",
+                    fix=near_file(Path(given)) or f"give another path: {parameter.key}=PATH",
                 )
 
 
@@ -124,7 +123,7 @@ def _absent(request: StepRequest, bound: BoundInput, source: Source) -> Diagnost
     key = join_key(source.key)
     detail = f"'{key}' takes {bound.port.type}: {bound.port.description}".rstrip(": ")
     is_pattern = bool(_WILDCARDS & set(source.value))
-    near = "" if is_pattern else did_you_mean(source.path.name, _names_in(source.path.parent))
+    near = "" if is_pattern else near_file(source.path)
     return error(
         "NMT213",
         f"{source.value} {'matches no file' if is_pattern else 'does not exist'}",
@@ -145,13 +144,6 @@ def _unreadable(request: StepRequest, source: Source, problem: OSError) -> Diagn
 
 def _is_empty(path: Path) -> bool:
     return not os.listdir(path) if path.is_dir() else path.is_file() and is_empty(path)
-
-
-def _names_in(folder: Path) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
 
 
 def _named_by(request: StepRequest, source: Source) -> tuple[Related, ...]:

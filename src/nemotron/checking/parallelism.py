@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from nemotron.artifacts.record import record_file
 from nemotron.catalog.manifest import Parallelism
@@ -128,24 +127,17 @@ def _proposals(parallelism: Parallelism, layout: Layout, shape: ModelShape, keys
     """The nearest legal layouts as arguments of the command line, the nearest first."""
     legal = nearest_legal(parallelism.rules, layout, shape, keys.keys())
     offers = [
-        " ".join(f"{keys[name]}={_word(new)}" for name, _, new in differences(layout, each)) for each in legal
+        " ".join(f"{keys[name]}={json.dumps(new)}" for name, _, new in differences(layout, each))
+        for each in legal
     ]
     offers += [
         f"--gpus {world}"
         for world in nearest_worlds(layout)
-        if not violations(parallelism.rules, _on(layout, world), shape)
+        if not violations(parallelism.rules, replace(layout, world=world), shape)
     ]
     if not offers:
         return "no layout near this one is legal on these GPUs: choose the sizes anew"
     return offers[0] if len(offers) == 1 else "one of: " + " | ".join(offers)
-
-
-def _on(layout: Layout, world: int) -> Layout:
-    return replace(layout, world=world)
-
-
-def _word(value: Any) -> str:
-    return json.dumps(value)
 
 
 def _matters(request: StepRequest, key: str, *, first: bool) -> bool:

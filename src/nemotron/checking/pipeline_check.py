@@ -12,10 +12,10 @@ from nemotron.planning.request import StepRequest
 
 
 def check_pipeline(
-    pipeline: Pipeline, catalog: Catalog, made: dict[str, str] | None = None, gpus: int | None = None
+    pipeline: Pipeline, catalog: Catalog, gpus: int | None = None
 ) -> tuple[list[StepRequest], list[Diagnostic]]:
     """The request of each step, and every problem of each, named after its step; sorted, each once."""
-    bound = list(requests(pipeline, catalog, made, gpus))
+    bound = list(requests(pipeline, catalog, gpus=gpus))
     found = list(missing_haves(pipeline))
     for request in bound:
         found += [_of_step(request, problem) for problem in check_step(request)]

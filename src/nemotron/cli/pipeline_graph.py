@@ -32,13 +32,12 @@ def command(
     """Draw a pipeline: what is at hand, the steps, and what goes from one to the other."""
     from nemotron.catalog.catalog import default_catalog
     from nemotron.planning.pipeline import read_pipeline
-    from nemotron.reporting.graph import dot, graph_of, mermaid
+    from nemotron.reporting.graph import as_data, dot, graph_of, mermaid
 
     catalog = default_catalog()
     graph = graph_of(read_pipeline(file, catalog), catalog)
     if as_json:
-        nodes = [{"name": node, **data} for node, data in graph.nodes(data=True)]
-        edges = [{"from": a, "to": b, "type": data["label"]} for a, b, data in graph.edges(data=True)]
+        nodes, edges = as_data(graph)
         print_json({"nodes": nodes, "edges": edges})
     elif form is Format.HTML:
         from nemotron.reporting.page import graph_page

@@ -45,11 +45,11 @@ def nearest_legal(
     return sorted(found, key=lambda legal: (found[legal], _sizes(legal)))[:count]
 
 
-def nearest_worlds(layout: Layout, count: int = 2) -> list[int]:
+def nearest_worlds(layout: Layout) -> list[int]:
     """The numbers of GPUs around the given one that hold the layout as it is."""
     step = layout.smallest_world
     below = layout.world // step * step
-    return [world for world in (below, below + step) if world > 0 and world != layout.world][:count]
+    return [world for world in (below, below + step) if world > 0 and world != layout.world]
 
 
 def _values(kind: str, layout: Layout, shape: ModelShape, field: str) -> list[int | None]:

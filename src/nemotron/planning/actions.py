@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -12,7 +13,15 @@ from nemotron.catalog.catalog import Step
 from nemotron.catalog.manifest import Condition, Consumes, Facts, Manifest, Prefer
 from nemotron.planning.problem import Action, Output, Port
 
-_COMPARISON = re.compile(r"(<=|>=|<|>)\s*([0-9.eE+]+)")
+_COMPARISON = re.compile(r"\s*(<=|>=|<|>|==|=)?\s*(\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*")
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "=": operator.eq,
+    "==": operator.eq,
+}
 # A use of a step always costs something, or a plan could grow for nothing.
 _LEAST_COST = 0.1
 
@@ -69,12 +78,16 @@ def holds(condition: Condition, situation: Situation) -> bool:
 def _matches(wanted: Any, actual: Any) -> bool:
     if actual is None:
         return False
-    found = _COMPARISON.fullmatch(wanted.strip()) if isinstance(wanted, str) else None
-    if found is None or isinstance(actual, str):
+    if not isinstance(wanted, str) or isinstance(actual, str):
         return bool(wanted == actual)
-    limit = float(found[2])
-    comparisons = {"<": actual < limit, "<=": actual <= limit, ">": actual > limit, ">=": actual >= limit}
-    return bool(comparisons[found[1]])
+    found = comparison(wanted)
+    return found is not None and found[0](actual, found[1])
+
+
+def comparison(text: str) -> tuple[Callable[[float, float], bool], float] | None:
+    """A condition on a number (`<=4`, `>7e10`, `8`) as its operator and its limit; None where it is none."""
+    found = _COMPARISON.fullmatch(text)
+    return (_OPERATORS[found[1] or "="], float(found[2])) if found else None
 
 
 def _choices(manifest: Manifest) -> Iterator[tuple[Consumes, ...]]:

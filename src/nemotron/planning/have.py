@@ -11,12 +11,12 @@ from typing import Any
 
 from nemotron.artifacts import megatron
 from nemotron.artifacts.detect import candidates
-from nemotron.artifacts.facts import facts_on_disk, hub_identity, is_hub_name
+from nemotron.artifacts.facts import facts_on_disk, hub_facts, is_hub_name
 from nemotron.artifacts.record import FactValue, read_record
 from nemotron.catalog.types import Types
 from nemotron.config.tree import MISSING
 from nemotron.diagnostic import Failure, Place, blocked, error
-from nemotron.nearest import did_you_mean
+from nemotron.nearest import near_file
 
 _HAVE = re.compile(r"(?:(?:(?P<name>[A-Za-z_][\w-]*):)?(?P<type>[a-z][a-z0-9_]*)=)?(?P<source>.+)", re.DOTALL)
 _UNSAFE = re.compile(r"[^A-Za-z0-9_]+")
@@ -27,7 +27,7 @@ HUB, ENDPOINT = "hub:", "endpoint:"
 class Have:
     """An artifact at hand: where it is, what it is taken for and why, what is known of it.
 
-    Exactly one of `path`, `hub` and `url` is set. `certain` is false where the type was concluded.
+    Exactly one of `path`, `hub` and `url` is set.
     """
 
     name: str
@@ -76,7 +76,7 @@ def parse_have(text: str, types: Types) -> Have:
         if os.path.exists(text):
             name, kind, source = None, None, text
         else:
-            raise Failure(_unknown_type(kind, text, types))
+            raise Failure(types.unknown(kind, Place(argument=text, column=1, length=len(text))))
     if source.startswith(ENDPOINT):
         return _endpoint(name, source.removeprefix(ENDPOINT), text)
     if source.startswith(HUB) or (is_hub_name(source) and not os.path.exists(source)):
@@ -108,8 +108,7 @@ def facts_of(have: Have) -> dict[str, FactValue]:
     """What is known of it; a name on a hub stands for its model, its tokenizer and its chat template."""
     if have.hub is None:
         return have.facts
-    identity = hub_identity(have.hub, have.revision)
-    return {"model": identity, "tokenizer": identity, "chat_template": identity, **have.facts}
+    return {**hub_facts(have.hub, have.revision), **have.facts}
 
 
 def _endpoint(name: str | None, rest: str, text: str) -> Have:
@@ -143,13 +142,12 @@ def _on_hub(name: str | None, kind: str | None, source: str) -> Have:
 def _on_disk(name: str | None, kind: str | None, source: str, text: str, types: Types) -> Have:
     path = Path(os.path.abspath(os.path.expanduser(source)))
     if not path.exists():
-        near = os.listdir(path.parent) if path.parent.is_dir() else []
         raise Failure(
             error(
                 "NMT213",
                 f"{source} does not exist",
                 where=Place(argument=text, column=1, length=len(text)),
-                fix=did_you_mean(path.name, near) or "give a path, hub:ORG/NAME or endpoint:URL",
+                fix=near_file(path) or "give a path, hub:ORG/NAME or endpoint:URL",
             )
         )
     called = name or _name_of(path.stem)
@@ -222,12 +220,3 @@ def _name_of(stem: str) -> str:
 def _shown(path: Path, folder: Path) -> str:
     """Relative to the file's folder where it lies below it, as a person would write it."""
     return os.path.relpath(path, folder) if path.is_relative_to(folder) else str(path)
-
-
-def _unknown_type(kind: str, text: str, types: Types) -> Any:
-    return error(
-        "NMT105",
-        f"there is no artifact type '{kind}'",
-        where=Place(argument=text, column=1, length=len(text)),
-        fix=did_you_mean(kind, types.types) or f"the types are: {', '.join(sorted(types.types))}",
-    )

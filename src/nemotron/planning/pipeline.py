@@ -15,7 +15,7 @@ from nemotron.nearest import did_you_mean
 from nemotron.planning.have import Have, have_from_table
 from nemotron.planning.nodes import Link
 from nemotron.planning.pipeline_form import HARDWARE, form_problems
-from nemotron.planning.promises import promise, stands_for
+from nemotron.planning.promises import promises_of, stands_for
 from nemotron.planning.request import Promises, StepRequest
 from nemotron.planning.resolve import Wish, resolve
 
@@ -94,8 +94,7 @@ def requests(
     promises: Promises = {}
     for step in pipeline.steps:
         request = request_of(pipeline, step, catalog, promises, made or {}, gpus)
-        for port in request.step.manifest.produces:
-            promises[stands_for(step.name, port)] = promise(request, port.name)
+        promises |= promises_of(request, step.name)
         yield request
 
 

@@ -46,8 +46,7 @@ def _wrong_values(document: Document, types: Types) -> Iterator[Diagnostic]:
         )
     want = document.get("want")
     if want is not None and want not in types:
-        fix = did_you_mean(str(want), types.types)
-        yield error("NMT105", f"there is no artifact type '{want}'", where=document.place("want"), fix=fix)
+        yield types.unknown(str(want), document.place("want"))
     for kind in ("have", "steps", "hardware"):
         entries = document.get(kind)
         if entries is not None and not isinstance(entries, dict):
@@ -81,9 +80,7 @@ def _wrong_entry(document: Document, kind: str, name: str, table: Any, types: Ty
     if not isinstance(table.get(wanted), str):
         yield error("NMT270", f"'{kind}.{name}' needs a {wanted}", where=place, fix=f"add {wanted}: …")
     elif kind == "have" and table["type"] not in types:
-        fix = did_you_mean(table["type"], types.types)
-        where = document.place((kind, name, "type"))
-        yield error("NMT105", f"there is no artifact type '{table['type']}'", where=where, fix=fix)
+        yield types.unknown(table["type"], document.place((kind, name, "type")))
     for key, kinds in (("inputs", dict), ("set", dict), ("gpus", int), ("nodes", int)):
         value = table.get(key) if kind == "steps" else None
         if value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):

@@ -9,7 +9,7 @@ from nemotron.artifacts.facts import fact_from_value
 from nemotron.artifacts.record import FactValue
 from nemotron.catalog.manifest import FactRule, Produces
 from nemotron.config.tree import MISSING, split_key
-from nemotron.planning.request import Promise, StepRequest
+from nemotron.planning.request import Promise, Promises, StepRequest
 
 
 def promise(request: StepRequest, output: str) -> Promise:
@@ -28,6 +28,12 @@ def _shaped_like(request: StepRequest, port: Produces) -> str | None:
     if source.promise is not None:
         return source.promise.shaped_like
     return source.hub or (str(source.path) if source.path else None)
+
+
+def promises_of(request: StepRequest, name: str) -> Promises:
+    """The promise of every output of a step, by the value that stands for it in a plan where it is `name`."""
+    ports = request.step.manifest.produces
+    return {stands_for(name, port): promise(request, port.name) for port in ports}
 
 
 def stands_for(name: str, port: Produces) -> str:

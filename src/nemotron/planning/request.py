@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nemotron.artifacts.facts import facts_on_disk, hub_identity, input_digest, is_hub_name
+from nemotron.artifacts.facts import facts_on_disk, hub_facts, hub_identity, input_digest, is_hub_name
 from nemotron.artifacts.record import Artifact, FactValue, read_record
 from nemotron.catalog.catalog import Step
 from nemotron.catalog.manifest import Consumes
@@ -103,8 +103,8 @@ class BoundInput:
         """What one of the sources says about a fact; the sizes of a public model are known by its name."""
         if source.hub is None:
             return source.facts().get(name)
-        if name in ("model", "tokenizer", "chat_template"):
-            return hub_identity(source.hub)
+        if (stated := hub_facts(source.hub).get(name)) is not None:
+            return stated
         sizes = {"vocab_size": "vocab", "max_positions": "max_positions"}
         return getattr(shape_of(source.hub), sizes[name], None) if name in sizes else None
 

@@ -21,7 +21,7 @@ from nemotron.hardware.shapes import ModelShape
 from nemotron.planning.have import Have, facts_of
 from nemotron.planning.nodes import Link, Node
 from nemotron.planning.parallel import keys_of, layout_of, shape_for
-from nemotron.planning.promises import promise, stands_for, stated_by_keys
+from nemotron.planning.promises import promises_of, stands_for, stated_by_keys
 from nemotron.planning.request import Promises, StepRequest
 from nemotron.planning.resolve import Wish, resolve
 
@@ -109,7 +109,7 @@ def unify(draft: Draft) -> list[Diagnostic]:
 def _resolve_all(draft: Draft) -> None:
     promises: Promises = {}
     for node in draft.nodes:
-        settings = {**draft.fixed.get(node.name, {})}
+        settings = draft.fixed.get(node.name, {})
         bound = {key: value.value for key, value in draft.derived.get(node.name, {}).items()}
         wish = Wish(
             node.step, draft.configs[node.name], [], draft.gpus.get(node.name), draft.hosts.get(node.name)
@@ -120,10 +120,8 @@ def _resolve_all(draft: Draft) -> None:
             bound={**draft.bound(node), **bound, **settings},
             promises=dict(promises),
         )
-        request.name = node.name
         draft.requests[node.name] = replace(request, name=node.name)
-        for port in request.step.manifest.produces:
-            promises[stands_for(node.name, port)] = promise(request, port.name)
+        promises |= promises_of(request, node.name)
 
 
 def _disagreements(draft: Draft, node: Node) -> Iterator[tuple[Said, Said]]:

@@ -27,6 +27,23 @@ def graph_of(pipeline: Pipeline, catalog: Catalog) -> nx.DiGraph[str]:
     return graph
 
 
+def as_data(graph: nx.DiGraph[str]) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """The nodes (`name`, `kind`, `label`) and the edges (`from`, `to`, `type`), as JSON has them."""
+    nodes = [{"name": node, **data} for node, data in graph.nodes(data=True)]
+    edges = [{"from": a, "to": b, "type": data["label"]} for a, b, data in graph.edges(data=True)]
+    return nodes, edges
+
+
+def from_data(nodes: list[dict[str, str]], edges: list[dict[str, str]]) -> nx.DiGraph[str]:
+    """The graph that `as_data` was given."""
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    for node in nodes:
+        graph.add_node(node["name"], kind=node["kind"], label=node["label"])
+    for edge in edges:
+        graph.add_edge(edge["from"], edge["to"], label=edge["type"])
+    return graph
+
+
 def mermaid(graph: nx.DiGraph[str]) -> str:
     """The graph as a Mermaid flowchart: haves are rounded, steps are boxes."""
     names = {node: f"n{number}" for number, node in enumerate(graph.nodes)}

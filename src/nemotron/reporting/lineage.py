@@ -10,7 +10,7 @@ from nemotron.artifacts.digest import RECORD_NAME
 from nemotron.artifacts.facts import input_digest
 from nemotron.artifacts.record import Artifact, InputEntry, is_complete, read_record, record_file
 from nemotron.diagnostic import Diagnostic, Failure, error
-from nemotron.nearest import did_you_mean
+from nemotron.nearest import near_file
 
 GONE = "it is not there any more"
 CHANGED = "it has changed since"
@@ -74,8 +74,7 @@ def _ancestor(entry: InputEntry, seen: set[str]) -> Ancestor:
 
 def _no_record(path: Path) -> Diagnostic:
     if not path.exists():
-        near = os.listdir(path.parent) if path.parent.is_dir() else []
-        return error("NMT811", f"{path} does not exist", fix=did_you_mean(path.name, near))
+        return error("NMT811", f"{path} does not exist", fix=near_file(path))
     below = sorted(file.parent for file in path.glob(f"*/{RECORD_NAME}")) if path.is_dir() else []
     fix = f"one of those in it: {', '.join(folder.name for folder in below[:5])}" if below else ""
     return error("NMT811", f"{path} has no artifact.json: no step made it, or it is not finished", fix=fix)

@@ -15,6 +15,7 @@ from nemotron.diagnostic import Failure, error
 from nemotron.execution.living import Unfinished, host_of, runner_of, unfinished
 from nemotron.execution.status import status_file
 from nemotron.execution.store import Attempt, Run, Store, read_json
+from nemotron.files import read_end
 from nemotron.nearest import nearest
 
 _TAIL_BYTES = 1 << 14
@@ -206,14 +207,7 @@ def _is_over(attempt: Attempt, runner: dict[str, Any]) -> bool:
 
 def _last_line(attempt: Attempt) -> dict[str, Any] | None:
     """The newest whole line of a job's progress."""
-    try:
-        with open(attempt.progress, "rb") as stream:
-            size = stream.seek(0, 2)
-            stream.seek(max(0, size - _TAIL_BYTES))
-            lines = stream.read().split(b"\n")
-    except OSError:
-        return None
-    for line in reversed(lines):
+    for line in reversed(read_end(attempt.progress, _TAIL_BYTES).split(b"\n")):
         try:
             told = json.loads(line)
         except ValueError:

@@ -16,11 +16,12 @@ from nemotron.config.secrets import redact, redact_line, redact_tree
 from nemotron.config.yaml_places import dump_yaml, read_yaml
 from nemotron.diagnostic import Failure
 from nemotron.execution.store import Attempt, Run, Store, read_json
+from nemotron.files import read_end
 from nemotron.planning.pipeline import Pipeline, read_pipeline
 from nemotron.reporting import runs
 from nemotron.reporting.curves import Curve, read_curve
 from nemotron.reporting.evaluations import Comparison, compare
-from nemotron.reporting.graph import graph_of
+from nemotron.reporting.graph import as_data, from_data, graph_of
 from nemotron.reporting.runs import StepReport
 
 _ARTIFACTS_AT_MOST = 200
@@ -91,12 +92,7 @@ class Story:
 
     def graph(self) -> nx.DiGraph[str]:
         """The pipeline's graph, as `graph_of` made it."""
-        graph: nx.DiGraph[str] = nx.DiGraph()
-        for node in self.nodes:
-            graph.add_node(node["name"], kind=node["kind"], label=node["label"])
-        for edge in self.edges:
-            graph.add_edge(edge["from"], edge["to"], label=edge["type"])
-        return graph
+        return from_data(self.nodes, self.edges)
 
 
 def tell(store: Store, run: Run, catalog: Catalog) -> Story:
@@ -120,8 +116,7 @@ def tell(store: Store, run: Run, catalog: Catalog) -> Story:
         steps,
         compare(_evaluated(steps, pipeline, catalog)),
         _artifacts(steps, run, tree),
-        [{"name": node, **data} for node, data in graph.nodes(data=True)],
-        [{"from": a, "to": b, "type": data["label"]} for a, b, data in graph.edges(data=True)],
+        *as_data(graph),
         problem,
     )
 
@@ -202,12 +197,7 @@ def _config(attempt: Attempt) -> str | None:
 
 def _log_end(attempt: Attempt) -> str | None:
     """The last lines of a log, each as its progress bars left it."""
-    try:
-        with open(attempt.log, "rb") as stream:
-            stream.seek(max(0, stream.seek(0, 2) - _LOG_BYTES))
-            lines = stream.read().decode("utf-8", errors="replace").split("\n")
-    except OSError:
-        return None
+    lines = read_end(attempt.log, _LOG_BYTES).decode("utf-8", errors="replace").split("\n")
     shown = [redact_line(line.rstrip("\r").rsplit("\r", 1)[-1]) for line in lines]
     return "\n".join(shown[-_LOG_LINES:]).strip() or None
 

@@ -19,43 +19,66 @@ M = TypeVar("M", bound=BaseModel)
 
 def read_toml(file: Path, model: type[M]) -> M:
     """Parse `file` into `model`; Failure NMT101 (not TOML), NMT102 (unknown key), NMT103 (value)."""
+    data = parse_toml(file)
+    try:
+        return model.model_validate(data)
+    except ValidationError as problem:
+        raise Failure(problems_of(problem, file, model)) from problem
+
+
+def parse_toml(file: Path, code: str = "NMT101") -> dict[str, Any]:
+    """The tables of a file; Failure `code` where it cannot be read or is not TOML."""
     try:
         text = file.read_text(encoding="utf-8")
-        data = quick_toml(text) or tomllib.loads(text)
+        return quick_toml(text) or tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise Failure(
-            error("NMT101", f"{file.name} is not TOML: {problem}", where=syntax_place(file, str(problem)))
+            error(code, f"{file.name} is not TOML: {problem}", where=syntax_place(file, str(problem)))
         ) from problem
     except UnicodeDecodeError as problem:
         where = Place(str(file), problem.object.count(b"\n", 0, problem.start) + 1, 1)
         summary = f"{file.name} is not UTF-8 text: {problem.reason}"
-        raise Failure(error("NMT101", summary, where=where)) from problem
+        raise Failure(error(code, summary, where=where)) from problem
     except OSError as problem:
         summary = f"{file.name} cannot be read: {problem.strerror}"
-        raise Failure(error("NMT101", summary, where=Place(str(file)))) from problem
-    try:
-        return model.model_validate(data)
-    except ValidationError as problem:
-        raise Failure([_diagnostic(file, model, detail) for detail in problem.errors()]) from problem
+        raise Failure(error(code, summary, where=Place(str(file)))) from problem
 
 
-def _diagnostic(file: Path, model: type[BaseModel], detail: ErrorDetails) -> Diagnostic:
+def problems_of(
+    problem: ValidationError,
+    file: Path,
+    model: type[BaseModel],
+    *,
+    table: tuple[str, ...] = (),
+    codes: tuple[str, str] = ("NMT102", "NMT103"),
+) -> list[Diagnostic]:
+    """What pydantic found, each with its place; `table` is where in the file the model's keys stand.
+
+    The codes are those of an unknown key, and of a wrong or missing value.
+    """
+    return [_diagnostic(file, model, detail, table, codes) for detail in problem.errors()]
+
+
+def _diagnostic(
+    file: Path, model: type[BaseModel], detail: ErrorDetails, table: tuple[str, ...], codes: tuple[str, str]
+) -> Diagnostic:
     path = detail["loc"]
-    where = find_place(file, path)
+    where = find_place(file, (*table, *path))
+    unknown, wrong = codes
     dotted = ".".join(str(part) for part in path)
     if detail["type"] == "extra_forbidden":
         known = _keys_at(model, path[:-1])
         hint = did_you_mean(str(path[-1]), known)
         return error(
-            "NMT102",
+            unknown,
             f"unknown key '{dotted}'",
             where=where,
             fix=hint or f"known here: {', '.join(sorted(known))}",
         )
     if detail["type"] == "missing":
-        return error("NMT103", f"'{dotted}' is missing", where=where, fix=f"add {path[-1]} = …")
+        return error(wrong, f"'{dotted}' is missing", where=where, fix=f"add {path[-1]} = …")
     message = detail["msg"].removeprefix("Value error, ")
-    return error("NMT103", f"{dotted or file.name}: {message}", where=where)
+    return error(wrong, f"{dotted or file.name}: {message}", where=where)
 
 
 def _keys_at(model: Any, path: tuple[str | int, ...]) -> list[str]:

@@ -24,12 +24,17 @@ TomlPath = tuple[str | int, ...]
 
 def find_place(file: Path, path: Sequence[str | int]) -> Place:
     """The place of the key at `path` (array tables by index), else of the nearest table around it."""
-    places = _scan(file.read_text(encoding="utf-8"))
+    places = all_places(file)
     for end in range(len(path), 0, -1):
         if (found := places.get(tuple(path[:end]))) is not None:
-            line, column, length = found
-            return Place(str(file), line, column, length)
+            return found
     return Place(str(file), 1, 1)
+
+
+def all_places(file: Path) -> dict[TomlPath, Place]:
+    """The place of every table's header and of every key that begins a line."""
+    found = _scan(file.read_text(encoding="utf-8"))
+    return {path: Place(str(file), line, column, length) for path, (line, column, length) in found.items()}
 
 
 def syntax_place(file: Path, message: str) -> Place:

@@ -1,0 +1,1 @@
+"""Where a step runs: the profiles of env.toml. Reads those files; asks no host."""

@@ -10,10 +10,11 @@ from nemotron.profiles.profile import Profile
 def to_cluster(path: str | Path, profile: Profile) -> str | None:
     """The path as the cluster knows it, by the longest of the profile's mounts; None where none covers it.
 
-    A profile of this machine, and one without mounts and without a host, sees every path as it is: the
-    machine that submits shares its file systems with the nodes.
+    A profile of this machine sees every path as it is. So does one of Slurm without host, container and
+    mounts: there the machine that submits shares its file systems with the nodes.
     """
-    if profile.is_local or (profile.host is None and not profile.mounts):
+    shares = profile.host is None and profile.container_image is None and not profile.mounts
+    if profile.is_local or shares:
         return str(path)
     given = PurePosixPath(path)
     covering = [mount for mount in profile.mounts if given.is_relative_to(mount.local)]

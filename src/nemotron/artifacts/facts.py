@@ -1,7 +1,7 @@
 """Facts of what lies on disk: recorded in artifact.json, or read off a checkpoint. Reads files.
 
 A fact's value is a digest, a name or an integer. What is not at hand, a name on a hub, stands for itself:
-`hub:ORG/NAME@REVISION`.
+`hub:ORG/NAME@REVISION`. Standard library only, as jobs on a cluster read facts too.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nemotron.artifacts.digest import (
     chat_template_digest,
@@ -21,7 +21,9 @@ from nemotron.artifacts.digest import (
     tokenizer_digest,
 )
 from nemotron.artifacts.record import FactValue, is_complete, read_record, record_path
-from nemotron.catalog.types import FactType
+
+if TYPE_CHECKING:
+    from nemotron.catalog.types import FactType
 
 _HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
 _FILE_SUFFIXES = (

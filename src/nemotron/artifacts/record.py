@@ -1,13 +1,15 @@
-"""`artifact.json`: what an artifact is, what is known about it, who made it. Reads and writes that file."""
+"""`artifact.json`: what an artifact is, what is known about it, who made it. Reads and writes that file.
+
+Standard library only: a job on a cluster writes its records itself, under the library's Python.
+"""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import Any, get_type_hints
 
 from nemotron.artifacts.digest import RECORD_NAME, artifact_files, content_digest, file_sha256
 from nemotron.files import write_atomic
@@ -15,13 +17,8 @@ from nemotron.files import write_atomic
 FactValue = str | int
 
 
-class Record(BaseModel):
-    """A part of artifact.json; unknown keys of a later version are kept out, not refused."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class FileEntry(Record):
+@dataclass(frozen=True)
+class FileEntry:
     """One file: its path relative to the artifact, its size in bytes, its sha256."""
 
     path: str
@@ -29,7 +26,8 @@ class FileEntry(Record):
     sha256: str
 
 
-class Producer(Record):
+@dataclass(frozen=True)
+class Producer:
     """The step, run and attempt that made the artifact, and the key of its request."""
 
     step: str
@@ -39,7 +37,8 @@ class Producer(Record):
     key: str
 
 
-class InputEntry(Record):
+@dataclass(frozen=True)
+class InputEntry:
     """An artifact that this one was made from."""
 
     port: str
@@ -48,18 +47,19 @@ class InputEntry(Record):
     path: str
 
 
-class Artifact(Record):
+@dataclass(frozen=True)
+class Artifact:
     """A whole artifact.json."""
 
-    version: int = 1
     type: str
     port: str
     facts: dict[str, FactValue]
     digest: str
     files: tuple[FileEntry, ...]
     producer: Producer
-    inputs: tuple[InputEntry, ...] = ()
     created: str
+    inputs: tuple[InputEntry, ...] = ()
+    version: int = 1
 
 
 def record_path(artifact: Path) -> Path:
@@ -100,7 +100,7 @@ def describe(
 def write_record(artifact: Path, record: Artifact) -> Path:
     """Write the record whole or not at all."""
     file = record_path(artifact)
-    write_atomic(file, record.model_dump_json(indent=1) + "\n")
+    write_atomic(file, json.dumps(as_json(record), indent=1, ensure_ascii=False) + "\n")
     return file
 
 
@@ -143,10 +143,37 @@ def _find(artifact: Path) -> tuple[Path, Artifact] | None:
 
 def _read(file: Path) -> Artifact | None:
     try:
-        return Artifact.model_validate(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, ValidationError):
+        return from_json(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
+def from_json(told: Any) -> Artifact:
+    """The record that a parsed artifact.json holds. ValueError, TypeError or KeyError when it is none."""
+    whole = _plain(Artifact, {**told, "files": (), "inputs": (), "producer": None}, ("producer",))
+    facts = {str(name): value for name, value in whole["facts"].items() if isinstance(value, str | int)}
+    return Artifact(
+        **{
+            **whole,
+            "facts": facts,
+            "files": tuple(FileEntry(**_plain(FileEntry, entry)) for entry in told["files"]),
+            "producer": Producer(**_plain(Producer, told["producer"])),
+            "inputs": tuple(InputEntry(**_plain(InputEntry, entry)) for entry in told.get("inputs", ())),
+        }
+    )
+
+
+def _plain(kind: type[Any], told: dict[str, Any], unchecked: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The fields of `kind` in `told`, each of its type; keys of a later version are left out."""
+    hints = get_type_hints(kind)
+    found = {field.name: told[field.name] for field in fields(kind) if field.name in told}
+    for name, value in found.items():
+        wanted = getattr(hints[name], "__origin__", hints[name])
+        if name not in unchecked and not isinstance(value, wanted):
+            raise TypeError(f"{name} is {type(value).__name__}")
+    return found
+
+
 def as_json(record: Artifact) -> dict[str, Any]:
-    return record.model_dump(mode="json")
+    """The record as plain data, `version` first."""
+    return {"version": record.version, **asdict(record)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,8 +71,8 @@ def _as_dict(entry: Ancestor) -> dict[str, Any]:
             "facts": record.facts,
             "digest": record.digest,
             "created": record.created,
-            "producer": record.producer.model_dump(),
-            "files": [file.model_dump() for file in record.files],
+            "producer": asdict(record.producer),
+            "files": [asdict(file) for file in record.files],
             "bytes": sum(file.size for file in record.files),
         }
     return {**told, "is_source": entry.record is None, "inputs": [_as_dict(e) for e in entry.inputs]}

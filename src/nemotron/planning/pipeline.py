@@ -15,9 +15,12 @@ from nemotron.nearest import did_you_mean
 from nemotron.planning.have import Have, have_from_table
 from nemotron.planning.nodes import Link
 from nemotron.planning.pipeline_form import HARDWARE, form_problems
+from nemotron.planning.placement import Room
 from nemotron.planning.promises import promises_of, stands_for
 from nemotron.planning.request import Promises, StepRequest
 from nemotron.planning.resolve import Wish, resolve
+from nemotron.profiles.load import load_profile
+from nemotron.profiles.profile import Profile
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class PipelineStep:
     settings: dict[str, Any] = field(default_factory=dict)
     gpus: int | None = None
     nodes: int | None = None
+    profile: str | None = None
 
     def needs(self) -> list[str]:
         """The names that its inputs refer to."""
@@ -39,13 +43,17 @@ class PipelineStep:
 
 @dataclass
 class Pipeline:
-    """A whole pipeline; `document` has the places of its file. `steps` can run in their order."""
+    """A whole pipeline; `document` has the places of its file. `steps` can run in their order.
+
+    `profile` is where steps run that name none themselves.
+    """
 
     file: Path
     want: str | None
     haves: dict[str, Have]
     steps: list[PipelineStep]
     document: Document
+    profile: Profile | None = None
 
     def step(self, name: str) -> PipelineStep:
         return next(step for step in self.steps if step.name == name)
@@ -124,9 +132,28 @@ def request_of(
         place = pipeline.place("steps", step.name, "set", key)
         if place is not None:
             places[key] = place
-    wish = Wish(step.step, step.config, [], gpus if gpus is not None else step.gpus, step.nodes)
+    gpus = step.gpus if gpus is None else gpus
+    profile = profile_of(pipeline, step)
+    wish = Wish(step.step, step.config, [], gpus, step.nodes, profile, _room(pipeline))
     request = resolve(wish, catalog, bound=bound, places=places, promises=dict(promises))
     return replace(request, name=step.name)
+
+
+def profile_of(pipeline: Pipeline, step: PipelineStep) -> Profile | None:
+    """Where the step runs: the profile that the file names for it, else that of the whole pipeline."""
+    if step.profile is None:
+        return pipeline.profile
+    try:
+        return load_profile(step.profile)
+    except Failure as failure:
+        named = pipeline.place("steps", step.name, "profile")
+        raise Failure(replace(each, where=each.where or named) for each in failure.diagnostics) from failure
+
+
+def _room(pipeline: Pipeline) -> Room:
+    hardware = pipeline.document.get("hardware") or {}
+    counts = (hardware.get("nodes"), hardware.get("gpus_per_node"))
+    return Room(*(count if isinstance(count, int) else None for count in counts))
 
 
 def missing_haves(pipeline: Pipeline) -> Iterator[Diagnostic]:
@@ -166,6 +193,7 @@ def _step(name: str, table: dict[str, Any]) -> PipelineStep:
         dict(table.get("set") or {}),
         table.get("gpus"),
         table.get("nodes"),
+        table.get("profile"),
     )
 
 

@@ -32,6 +32,8 @@ def as_pipeline(request: StepRequest) -> dict[str, Any]:
     step["gpus"] = request.gpus
     if request.nodes > 1:
         step["nodes"] = request.nodes
+    if request.profile is not None:
+        step["profile"] = request.profile.name
     wanted = request.step.manifest.produces
     name = request.name.replace("/", "-")
     return {

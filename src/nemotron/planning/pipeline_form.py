@@ -15,6 +15,13 @@ TOP = ("version", "want", "have", "hardware", "steps")
 HAVE = ("type", "path", "hub", "revision", "url", "model", "api_key_env")
 HARDWARE = ("gpu", "nodes", "gpus_per_node")
 STEP = ("step", "config", "inputs", "set", "gpus", "nodes", "profile")
+_KINDS: tuple[tuple[str, type, str], ...] = (
+    ("inputs", dict, "a table"),
+    ("set", dict, "a table"),
+    ("gpus", int, "a whole number"),
+    ("nodes", int, "a whole number"),
+    ("profile", str, "the name of a profile"),
+)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
@@ -81,9 +88,8 @@ def _wrong_entry(document: Document, kind: str, name: str, table: Any, types: Ty
         yield error("NMT270", f"'{kind}.{name}' needs a {wanted}", where=place, fix=f"add {wanted}: …")
     elif kind == "have" and table["type"] not in types:
         yield types.unknown(table["type"], document.place((kind, name, "type")))
-    for key, kinds in (("inputs", dict), ("set", dict), ("gpus", int), ("nodes", int)):
+    for key, kinds, what in _KINDS:
         value = table.get(key) if kind == "steps" else None
         if value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
             where = document.place((kind, name, key))
-            what = "a table" if kinds is dict else "a whole number"
             yield error("NMT270", f"'{kind}.{name}.{key}' must be {what}", where=where)

@@ -22,6 +22,7 @@ from nemotron.config.layers import Config
 from nemotron.config.overrides import Override
 from nemotron.config.tree import MISSING, KeyPath, split_key
 from nemotron.hardware.shapes import shape_of
+from nemotron.profiles.profile import Profile
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,10 @@ class BoundInput:
 
 @dataclass
 class StepRequest:
-    """A step that is asked for: everything that checking and running need to know."""
+    """A step that is asked for: everything that checking and running need to know.
+
+    Without a profile it runs on this machine.
+    """
 
     name: str
     step: Step
@@ -123,6 +127,12 @@ class StepRequest:
     nodes: int
     overrides: list[Override] = field(default_factory=list)
     promises: Promises = field(default_factory=dict)
+    profile: Profile | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the job runs on this machine."""
+        return self.profile is None or self.profile.is_local
 
     def input(self, port: str) -> BoundInput | None:
         return next((bound for bound in self.inputs if bound.port.name == port), None)

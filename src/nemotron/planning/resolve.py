@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nemotron.catalog.catalog import Catalog
-from nemotron.config.layers import find_config, resolve_config
+from nemotron.config.layers import Config, RunSection, find_config, resolve_config
 from nemotron.config.overrides import parse_overrides
 from nemotron.diagnostic import Place
+from nemotron.planning.placement import UNSAID, Room, place
 from nemotron.planning.request import Promises, StepRequest, bind
+from nemotron.profiles.profile import Profile
 
 
 @dataclass(frozen=True)
 class Wish:
-    """One step as it was asked for: names and arguments, nothing looked up yet."""
+    """One step as it was asked for: names and arguments, nothing looked up yet.
+
+    `profile` is where it runs; `room` what a pipeline's `hardware` offers.
+    """
 
     step: str
     config: str = "default"
     overrides: list[str] = field(default_factory=list)
     gpus: int | None = None
     nodes: int | None = None
+    profile: Profile | None = None
+    room: Room = UNSAID
 
 
 def resolve(
@@ -31,7 +38,7 @@ def resolve(
     places: dict[str, Place] | None = None,
     promises: Promises | None = None,
 ) -> StepRequest:
-    """Look everything up. GPUs and nodes: the wish, then the config's `run:`, then the manifest.
+    """Look everything up. GPUs and nodes: the wish, the profile, the room, the config's `run:`, the manifest.
 
     `bound` are config keys that a plan sets, below the overrides; their values may stand for `promises`, and
     `places` say where a pipeline file states them.
@@ -39,10 +46,11 @@ def resolve(
     step = catalog.find(wish.step)
     overrides = parse_overrides(wish.overrides)
     config = resolve_config(find_config(step, wish.config), overrides, bound, places)
-    wanted = (wish.gpus, config.run.gpus, step.manifest.step.gpus)
-    gpus = next(number for number in wanted if number is not None)
-    nodes = wish.nodes or config.run.nodes or 1
-    return bind(
+    room = Room.of(wish.profile).over(wish.room)
+    gpus, nodes = place(step, config.run, room, wish.gpus, wish.nodes)
+    if wish.profile is not None:
+        config.run = _on_profile(config, wish.profile)
+    request = bind(
         step,
         catalog.types,
         config,
@@ -52,3 +60,14 @@ def resolve(
         overrides=overrides,
         promises=promises,
     )
+    request.profile = wish.profile
+    return request
+
+
+def _on_profile(config: Config, profile: Profile) -> RunSection:
+    """The `run:` section on a profile: its image unless an argument names one, its variables below ours."""
+    place = config.document.place("run.container_image")
+    image = config.run.container_image
+    if profile.container_image is not None and (place is None or place.argument is None):
+        image = profile.container_image
+    return replace(config.run, container_image=image, env_vars={**profile.env_vars, **config.run.env_vars})

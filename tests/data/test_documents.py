@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from nemotron.backends.job import JobError
-from nemotron.data.documents import chunks_of, find_sources, read_documents
+from nemotron.data.documents import read_documents
+from nemotron.data.sources import chunks_of, find_sources
 
 
 def write_lines(file: Path, texts: list[str]) -> Path:

@@ -17,8 +17,16 @@ from typing import Any
 
 from nemotron.backends.job import Job, JobError, Output, write_json
 from nemotron.backends.output import new_folder
-from nemotron.data.binidx import SPLITS, Recipe, Shard, shard_names, write_blend, write_shard
-from nemotron.data.documents import Source, chunks_of, find_sources
+from nemotron.data.binidx import (
+    SPLITS,
+    Recipe,
+    Shard,
+    chunk_tokenizer,
+    shard_names,
+    write_blend,
+    write_shard,
+)
+from nemotron.data.sources import Source, chunks_of, find_sources
 from nemotron.data.tokenizer import load_tokenizer
 from nemotron.data.workers import Workers
 
@@ -98,7 +106,7 @@ def main(job: Job) -> list[Output]:
 
 def _prepare(job: Job, settings: Settings, output: Path, spilled: Path) -> Output:
     recipe = _recipe(settings, spilled)
-    with Workers(settings.workers, recipe, spilled) as workers:
+    with Workers(settings.workers, partial(chunk_tokenizer, recipe, spilled)) as workers:
         counts = _tokenize(job, settings, workers)
         shards = _write_shards(job, settings, workers, counts["tokens"], spilled, recipe.dtype)
     splits = [split for split in SPLITS if any(shard.split == split for shard in shards)]

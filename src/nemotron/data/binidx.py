@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nemotron.data.documents import Chunk, Document, Source, read_documents
+from nemotron.data.documents import Document, read_documents
+from nemotron.data.sources import Chunk, Source
 from nemotron.data.spill import Spill, spilled_documents
 from nemotron.data.tokenizer import Encoder, Tokenizer
 
@@ -114,6 +115,14 @@ class ChunkTokenizer:
             counts["tokens_cut_off"] += len(ids) - kept
             ids = ids[:kept]
         return [before + ids[start : start + room] + after for start in range(0, len(ids), room)]
+
+
+def chunk_tokenizer(
+    recipe: Recipe, spilled: Path, advance: Callable[[int, int], None]
+) -> Callable[[Chunk], Counter[str]]:
+    """What a worker process tokenises chunks with; it spills to a folder of its own below `spilled`."""
+    spill = Spill(spilled / f"worker-{os.getpid()}", recipe.dtype)
+    return ChunkTokenizer(recipe, spill, advance).tokenize
 
 
 def shard_names(shards: tuple[int, int, int]) -> Iterator[str]:

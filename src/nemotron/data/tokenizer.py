@@ -39,7 +39,7 @@ class Encoder:
         self._fast: Any = None
         self._slow: Any = None
         if tokenizer.file is None:
-            self._slow = _load(tokenizer.name)
+            self._slow = load(tokenizer.name)
             return
         import tokenizers
 
@@ -53,13 +53,25 @@ class Encoder:
             return ids
         return [encoding.ids for encoding in self._fast.encode_batch_fast(texts, add_special_tokens=False)]
 
+    def encodings(self, texts: Sequence[str]) -> list[Any]:
+        """Each text as a `tokenizers.Encoding`, which knows where in the text its tokens stand."""
+        assert self._fast is not None
+        found: list[Any] = self._fast.encode_batch(
+            [_valid_unicode(t) for t in texts], add_special_tokens=False
+        )
+        return found
+
 
 def load_tokenizer(name: str, folder: Path) -> Tokenizer:
     """The tokenizer that `name` (a path or a name on the hub) means; writes what workers need to `folder`.
 
     JobError NMT244 when it cannot be loaded.
     """
-    loaded = _load(name)
+    return for_workers(load(name), name, folder)
+
+
+def for_workers(loaded: Any, name: str, folder: Path) -> Tokenizer:
+    """What workers need of a tokenizer that `load` gave; its rules go to a file in `folder`."""
     file = None
     if getattr(loaded, "is_fast", False):
         backend = loaded.backend_tokenizer
@@ -71,7 +83,8 @@ def load_tokenizer(name: str, folder: Path) -> Tokenizer:
     return Tokenizer(name, file, size, loaded.bos_token_id, loaded.eos_token_id)
 
 
-def _load(name: str) -> Any:
+def load(name: str) -> Any:
+    """The tokenizer as transformers loads it. JobError NMT244 when it cannot be loaded."""
     if os.path.isabs(name) and not os.path.exists(name):
         raise JobError("NMT244", f"there is no tokenizer at {name}", fix="tokenizer.model=PATH")
     from transformers import AutoTokenizer

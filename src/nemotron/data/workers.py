@@ -1,21 +1,20 @@
-"""A pool of processes that tokenise chunks and write shards, and counts shared by them. Starts processes."""
+"""A pool of processes that tokenise chunks and write shards, and counts shared by them. Starts processes.
+
+What they make of a chunk is not known here: `make` gives each process its own function for it.
+"""
 
 from __future__ import annotations
 
 import copyreg
 import multiprocessing
-import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from nemotron.backends.job import JobError
-from nemotron.data.binidx import ChunkTokenizer, Recipe
-from nemotron.data.documents import Chunk
-from nemotron.data.spill import Spill
+from nemotron.data.sources import Chunk
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -23,7 +22,11 @@ Result = TypeVar("Result")
 # An exception is pickled by its positional arguments, which are not all that a JobError carries.
 copyreg.pickle(JobError, lambda error: (_job_error, (error.as_dict(),)))
 
-_tokenizer: ChunkTokenizer | None = None  # of this process, when it is a worker
+# Called with the bytes and tokens that were added since the last call.
+Advance = Callable[[int, int], None]
+TokenizeChunk = Callable[[Chunk], Counter[str]]
+
+_tokenize_chunk: TokenizeChunk | None = None  # of this process, when it is a worker
 
 
 class StoppedEarlyError(Exception):
@@ -31,15 +34,15 @@ class StoppedEarlyError(Exception):
 
 
 class Workers:
-    """`count` processes, ready to tokenise by a recipe and to spill below a folder. A context manager."""
+    """`count` processes, each of which tokenises with a function that `make` gives it. A context manager."""
 
-    def __init__(self, count: int, recipe: Recipe, spilled: Path) -> None:
+    def __init__(self, count: int, make: Callable[[Advance], TokenizeChunk]) -> None:
         # Not fork: this process holds threads of the libraries by now.
         context = multiprocessing.get_context("spawn")
         self._done = context.Array("q", 3)  # bytes, tokens, whether to stop
         self._most_waiting = 2 * count
         self._executor = ProcessPoolExecutor(
-            count, mp_context=context, initializer=_start_worker, initargs=(recipe, spilled, self._done)
+            count, mp_context=context, initializer=_start_worker, initargs=(make, self._done)
         )
 
     def __enter__(self) -> Self:
@@ -94,8 +97,8 @@ def _job_error(fields: dict[str, Any]) -> JobError:
     return JobError(**fields)
 
 
-def _start_worker(recipe: Recipe, spilled: Path, done: Any) -> None:
-    global _tokenizer
+def _start_worker(make: Callable[[Advance], TokenizeChunk], done: Any) -> None:
+    global _tokenize_chunk
 
     def advance(size: int, tokens: int) -> None:
         with done.get_lock():
@@ -104,10 +107,9 @@ def _start_worker(recipe: Recipe, spilled: Path, done: Any) -> None:
         if done[2]:
             raise StoppedEarlyError
 
-    spill = Spill(spilled / f"worker-{os.getpid()}", recipe.dtype)
-    _tokenizer = ChunkTokenizer(recipe, spill, advance)
+    _tokenize_chunk = make(advance)
 
 
 def _tokenize(chunk: Chunk) -> Counter[str]:
-    assert _tokenizer is not None
-    return _tokenizer.tokenize(chunk)
+    assert _tokenize_chunk is not None
+    return _tokenize_chunk(chunk)

@@ -11,6 +11,7 @@ from nemotron.config.tree import MISSING, join_key
 from nemotron.diagnostic import Diagnostic, Place, Related, error
 from nemotron.nearest import near_file
 from nemotron.planning.request import BoundInput, Source, StepRequest, is_local_path
+from nemotron.profiles.mounts import is_clusters_own
 
 _JSONL = (".jsonl", ".ndjson")
 _WILDCARDS = frozenset("*?[")
@@ -28,6 +29,8 @@ def paths_exist(request: StepRequest) -> Iterator[Diagnostic]:
     for bound in request.inputs:
         for source in bound.sources:
             if source.path is None:
+                continue
+            if not source.files and is_clusters_own(source.path, request.profile):
                 continue
             if not source.files:
                 yield _absent(request, bound, source)
@@ -83,7 +86,9 @@ def parameter_paths_exist(request: StepRequest) -> Iterator[Diagnostic]:
             continue
         value = request.config.document.get(parameter.key)
         for given in value if isinstance(value, list) else [value]:
-            if is_local_path(given) and given not in request.promises and not os.path.exists(given):
+            if not is_local_path(given) or is_clusters_own(given, request.profile):
+                continue
+            if given not in request.promises and not os.path.exists(given):
                 yield error(
                     "NMT213",
                     f"{given} does not exist",

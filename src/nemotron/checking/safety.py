@@ -21,7 +21,9 @@ _NOT_WEIGHTS = ("training_args.bin", "optimizer.pt", "scheduler.pt", "scaler.pt"
 def inlined_secrets(request: StepRequest) -> Iterator[Diagnostic]:
     """A literal that looks like a secret; its value is never printed."""
     document = request.config.document
-    trees = {**document.tree, "run": {"env_vars": request.config.run.env_vars}}
+    of_profile = request.profile.env_vars if request.profile else {}
+    variables = {n: v for n, v in request.config.run.env_vars.items() if of_profile.get(n) != v}
+    trees = {**document.tree, "run": {"env_vars": variables}}
     for path, value in leaves(trees):
         if looks_secret(join_key(path), value):
             where = document.place(path)

@@ -20,8 +20,7 @@ def program_is_there(request: StepRequest) -> Iterator[Diagnostic]:
     if request.step.program.is_file():
         return
     name = request.step.manifest.step.library
-    source = spec.load(name).elsewhere if name else None
-    image = request.config.run.container_image or (source.image if source else None)
+    image = request.config.run.container_image or (spec.load(name).image if name else None)
     command = upstream_command(request, image)
     yield blocked(
         "NMT612",
@@ -33,17 +32,19 @@ def program_is_there(request: StepRequest) -> Iterator[Diagnostic]:
 def library_is_installed(request: StepRequest) -> Iterator[Diagnostic]:
     """The environment of the step's library is complete, and its torch can use the GPUs that there are."""
     name = request.step.manifest.step.library
-    if name is None:
+    if name is None or not _runs_in_our_environment(request):
         return
     try:
-        require(name, gpus=request.gpus > 0 and bool(probe.gpus()))
+        require(name, gpus=request.is_local and request.gpus > 0 and bool(probe.gpus()))
     except Failure as failure:
         for found in failure.diagnostics:
             yield replace(found, fix=_on_its_host(request, name)) if found.code == "NMT611" else found
 
 
 def gpus_are_there(request: StepRequest) -> Iterator[Diagnostic]:
-    """No more GPUs or nodes are asked for than this machine has."""
+    """No more GPUs or nodes are asked for than this machine has, where it is the one that runs the step."""
+    if not request.is_local:
+        return
     if request.nodes > 1:
         yield blocked(
             "NMT621",
@@ -62,6 +63,15 @@ def gpus_are_there(request: StepRequest) -> Iterator[Diagnostic]:
             where=request.config.document.place("run.gpus") if is_configs else None,
             fix=f"--gpus {available}" if available else _without_a_gpu(request.step),
         )
+
+
+def _runs_in_our_environment(request: StepRequest) -> bool:
+    """Whether the job's Python is one that `library install` made here: nothing names another one."""
+    profile = request.profile
+    if profile is None:
+        return True
+    in_container = not profile.is_local and request.config.run.container_image is not None
+    return profile.host is None and profile.python is None and not in_container
 
 
 def _on_its_host(request: StepRequest, library: str) -> str:

@@ -19,12 +19,21 @@ def to_cluster(path: str | Path, profile: Profile) -> str | None:
     given = PurePosixPath(path)
     covering = [mount for mount in profile.mounts if given.is_relative_to(mount.local)]
     if not covering:
-        return _in_job_folder(given, profile)
+        return str(path) if is_clusters_own(path, profile) else None
     nearest = max(covering, key=lambda mount: len(mount.local.parts))
     return str(nearest.cluster / given.relative_to(nearest.local))
 
 
-def _in_job_folder(path: PurePosixPath, profile: Profile) -> str | None:
-    """A path below remote_job_dir is the cluster's own already."""
-    own = profile.remote_job_dir
-    return str(path) if own is not None and path.is_relative_to(own) else None
+def is_clusters_own(path: str | Path, profile: Profile | None) -> bool:
+    """Whether a path is one of the cluster's, which this machine need not have.
+
+    It lies below remote_job_dir or the cluster's side of a mount, and below no local side.
+    """
+    if profile is None or profile.is_local:
+        return False
+    given = PurePosixPath(path)
+    there = [mount.cluster for mount in profile.mounts]
+    there += [PurePosixPath(profile.remote_job_dir)] if profile.remote_job_dir else []
+    return any(given.is_relative_to(folder) for folder in there) and not any(
+        given.is_relative_to(mount.local) for mount in profile.mounts
+    )

@@ -15,6 +15,8 @@ from nemotron import __version__
 from nemotron.cli import (
     artifacts_show,
     catalog_check,
+    env_list,
+    env_show,
     explain,
     library,
     pipeline_check,
@@ -73,11 +75,13 @@ artifacts = typer.Typer(no_args_is_help=True, help="Artifacts: what they are and
 libraries = typer.Typer(
     no_args_is_help=True, help="The training libraries, each in an environment of its own."
 )
+envs = typer.Typer(no_args_is_help=True, help="Profiles of env.toml: where steps run, and with what.")
 app.add_typer(steps, name="steps")
 app.add_typer(pipelines, name="pipeline")
 app.add_typer(runs, name="runs")
 app.add_typer(artifacts, name="artifacts")
 app.add_typer(libraries, name="library")
+app.add_typer(envs, name="env")
 app.add_typer(catalog, name="catalog")
 
 steps.command("list", epilog=steps_list.EXAMPLES)(steps_list.command)
@@ -100,6 +104,8 @@ runs.command("remove", epilog=runs_remove.EXAMPLES)(runs_remove.command)
 artifacts.command("show", epilog=artifacts_show.EXAMPLES)(artifacts_show.command)
 libraries.command("list", epilog=library.LIST_EXAMPLES)(library.list_command)
 libraries.command("install", epilog=library.INSTALL_EXAMPLES)(library.install_command)
+envs.command("list", epilog=env_list.EXAMPLES)(env_list.command)
+envs.command("show", epilog=env_show.EXAMPLES)(env_show.command)
 catalog.command("check", epilog=catalog_check.EXAMPLES)(catalog_check.command)
 app.command("explain", epilog=explain.EXAMPLES)(explain.command)
 

@@ -1,4 +1,4 @@
-"""Shell completion of step ids, config names, types, runs. Offers nothing when it cannot read them."""
+"""Shell completion of step ids, configs, types, profiles, runs. Offers nothing that it cannot read."""
 
 from __future__ import annotations
 
@@ -44,6 +44,16 @@ def library_names(incomplete: str) -> list[str]:
     from nemotron.libraries.spec import names
 
     return _beginning_with(incomplete, names())
+
+
+def profile_names(incomplete: str) -> list[str]:
+    from nemotron.diagnostic import Failure
+    from nemotron.profiles.load import profiles_at_hand
+
+    try:
+        return _beginning_with(incomplete, [entry.name for entry in profiles_at_hand() if entry.name])
+    except Failure:
+        return []
 
 
 def run_ids(incomplete: str) -> list[str]:

@@ -175,5 +175,7 @@ class Profile(Settings):
         return None if self.gpus_per_node is None else (self.nodes or 1) * self.gpus_per_node
 
     def place(self, key: str) -> Place:
-        """Where a key was stated, else the profile's own table."""
-        return self.places.get(key) or self.places.get("") or Place(str(self.file))
+        """Where a dotted key was stated, else the table around it."""
+        parts = key.split(".")
+        around = (".".join(parts[:end]) for end in range(len(parts), -1, -1))
+        return next((self.places[each] for each in around if each in self.places), Place(str(self.file)))

@@ -59,7 +59,7 @@ def install_command(
 
     found = install(name, lambda line: print(line, file=sys.stderr), reinstall=reinstall, torch=torch.value)
     if as_json:
-        print_json({"library": next(_as_dict(e) for e in inventory() if e.library.name == name)})
+        print_json({"library": next(_as_dict(e) for e in inventory() if e.library.name == found.name)})
     else:
         print(short_path(found.folder))
 

@@ -76,6 +76,7 @@ def require(name: str, *, gpus: bool = False) -> Environment:
     With `gpus`, one whose torch cannot use a GPU does not count.
     """
     library = load(name)
+    name = library.name
     environment = current(library)
     command = f"nemotron library install {name}"
     if environment is None and library.elsewhere:

@@ -51,6 +51,7 @@ def install(
     NMT609, NMT611.
     """
     library = load(name)
+    name = library.name
     if given := outside(library):
         report(f"{name} comes with this machine: {given.python}")
         return given

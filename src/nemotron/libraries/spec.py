@@ -64,10 +64,15 @@ class ElsewhereTable(_Table):
 
 
 class Description(_Table):
-    """A library's `.toml`: with a lock, or with where the library comes from instead."""
+    """A library's `.toml`: with a lock, or with where the library comes from instead.
+
+    `image` is a container that has the library with all that an installation here may lack.
+    """
 
     summary: str
     license: str
+    aliases: list[str] = []
+    image: str | None = None
     pythons: list[str] = []
     imports: list[str] = []
     lock: LockTable | None = None
@@ -105,6 +110,11 @@ class Library:
         return self.description.elsewhere
 
     @property
+    def image(self) -> str | None:
+        """The container image that has the library, if there is one."""
+        return self.description.image or (self.elsewhere.image if self.elsewhere else None)
+
+    @property
     def variable(self) -> str:
         """The environment variable that names a Python which has the library."""
         return f"NEMOTRON_{self.name.upper().replace('-', '_')}_PYTHON"
@@ -122,8 +132,13 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Library:
-    """One library; Failure NMT607 when there is none of that name, NMT608 when its lock is missing."""
+    """One library, by its name or an alias.
+
+    Failure NMT607 when there is none of that name, NMT608 when its lock is missing.
+    """
     known = _descriptions()
+    if name not in known:
+        name = _by_alias(known).get(name, name)
     if name not in known:
         hint = did_you_mean(name, known) or f"there are: {', '.join(sorted(known))}"
         raise Failure(error("NMT607", f"there is no library '{name}'", fix=hint))
@@ -142,6 +157,11 @@ def load(name: str) -> Library:
             )
         )
     return Library(name, description, lock, _digest(lock, description.torch.version))
+
+
+def _by_alias(known: dict[str, Path]) -> dict[str, str]:
+    """Alias → name of a library; a library's own name goes before."""
+    return {alias: name for name, file in known.items() for alias in read_toml(file, Description).aliases}
 
 
 def _digest(lock: Path, torch: str) -> str:

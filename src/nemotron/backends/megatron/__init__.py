@@ -1,0 +1,1 @@
+"""Megatron-Bridge, from its public packages: training, conversion, merging. Job process only."""

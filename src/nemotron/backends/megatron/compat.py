@@ -1,0 +1,89 @@
+"""Work-arounds for what the public packages of Megatron-Bridge lack. Changes modules of this process only.
+
+Each says which release needs it, looks for the condition that it cures, and does nothing without it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+_VISION_DATA = "megatron.energon"
+
+
+def use_compiled_dataset_helpers() -> None:
+    """megatron-core 0.16.1: its wheel has the compiled dataset helpers, and training still calls `make`.
+
+    There is no Makefile in the wheel, so `make` ends the process. Where the helpers are there and the
+    Makefile is not, importing them takes the place of compiling them.
+    """
+    from megatron.core.datasets import utils
+
+    folder = Path(utils.__file__).parent
+    compiled = importlib.util.find_spec("megatron.core.datasets.helpers_cpp")
+    if compiled is None or (folder / "Makefile").exists():
+        return
+
+    def import_helpers() -> None:
+        importlib.import_module("megatron.core.datasets.helpers_cpp")
+
+    users = ("megatron.core.datasets.utils", "megatron.bridge.training.initialize")
+    for module in [sys.modules[name] for name in users if name in sys.modules]:
+        module.compile_helpers = import_helpers  # type: ignore[attr-defined]
+
+
+def import_without_vision_data() -> None:
+    """megatron-bridge 0.3.1: importing any recipe imports megatron-energon, which only the vision ones use.
+
+    Where it is not installed, an empty module takes its place, whose names are classes without a use.
+    """
+    if any(isinstance(finder, _EmptyModules) for finder in sys.meta_path):
+        return
+    megatron = importlib.util.find_spec("megatron")
+    folders = megatron.submodule_search_locations if megatron is not None else None
+    if folders and importlib.machinery.PathFinder.find_spec(_VISION_DATA, folders) is None:
+        sys.meta_path.append(_EmptyModules(_VISION_DATA))
+
+
+class _EmptyModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds one package that is not installed, and every module below it, as empty modules."""
+
+    def __init__(self, package: str) -> None:
+        self._package = package
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname == self._package or fullname.startswith(self._package + "."):
+            return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+        return None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        return _EmptyModule(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        return None
+
+
+class _EmptyModule(ModuleType):
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (_Nothing,), {})
+
+
+class _Nothing:
+    """What the names of an empty module are: a class that can be subclassed, subscripted and made."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        return None
+
+    def __class_getitem__(cls, _: Any) -> type:
+        return cls

@@ -69,6 +69,7 @@ class Recorder:
     skipped_with: list[Made] | None = None
     adopted_from: Attempt | None = None
     changed: list[str] | None = None
+    kept: list[Path] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
     has_ended: bool = False
@@ -81,6 +82,9 @@ class Recorder:
 
     def started(self, attempt: Attempt, argv: list[str], changed: list[str]) -> None:
         self.changed = changed
+
+    def moved(self, aside: list[Path]) -> None:
+        self.kept = aside
 
     def log(self, line: str) -> None:
         self.lines.append(line)

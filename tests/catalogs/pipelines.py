@@ -10,7 +10,8 @@ import yaml
 
 from catalogs.helpers import FAKE, Recorder, write_chat
 from nemotron.catalog.catalog import default_catalog
-from nemotron.execution.pipeline_runner import PipelineResult, StepResult, run_pipeline, selected
+from nemotron.execution.pipeline_result import PipelineResult, StepResult, Wanted, selected
+from nemotron.execution.pipeline_runner import run_pipeline
 from nemotron.execution.store import Store
 from nemotron.planning.pipeline import PipelineStep, read_pipeline
 
@@ -31,7 +32,8 @@ class Branches:
         self.settings.setdefault(step, {}).update(settings)
         self.write()
 
-    def write(self) -> None:
+    def write(self, **more: tuple[str, str, dict[str, object]]) -> None:
+        """Write the file; `more` steps, as (id, what they take, settings), come last."""
         steps = {
             name: {
                 "step": identity,
@@ -44,6 +46,10 @@ class Branches:
                 ("left", "link/repeat", "first"),
                 ("right", "test/word_count", "first"),
             )
+        }
+        steps |= {
+            name: {"step": identity, "inputs": {"training_jsonl": source}, "set": settings}
+            for name, (identity, source, settings) in more.items()
         }
         have = {"chat": {"type": "training_jsonl", "path": "chat.jsonl"}}
         whole = {"version": 1, "want": "eval_results", "have": have, "steps": steps}
@@ -67,7 +73,7 @@ class PipelineRecorder:
     begun: list[str] = field(default_factory=list)
     results: list[StepResult] = field(default_factory=list)
 
-    def begins(self, step: PipelineStep, number: int, total: int) -> Recorder:
+    def begins(self, step: PipelineStep) -> Recorder:
         self.begun.append(step.name)
         return Recorder()
 
@@ -76,19 +82,21 @@ class PipelineRecorder:
 
 
 def run_branches(
-    pipeline: Branches, start: str | None = None, only: str | None = None, *, keep_going: bool = False
+    pipeline: Branches,
+    start: str | None = None,
+    only: str | None = None,
+    *,
+    force: str | None = None,
+    keep_going: bool = False,
+    jobs: int | None = 1,
+    events: PipelineRecorder | None = None,
 ) -> PipelineResult:
-    """Run it from this process: its jobs are processes of their own, as always."""
+    """Run it from this process, one step at a time: its jobs are processes of their own, as always."""
     catalog = default_catalog()
     read = read_pipeline(pipeline.file, catalog)
-    return run_pipeline(
-        read,
-        catalog,
-        Store.of_project(),
-        PipelineRecorder(),
-        only=selected(read, start, only),
-        keep_going=keep_going,
-    )
+    forced = {force} if force else set()
+    wanted = Wanted(selected(read, start, only), forced, keep_going=keep_going, jobs=jobs)
+    return run_pipeline(read, catalog, Store.of_project(), events or PipelineRecorder(), wanted)
 
 
 def statuses(result: PipelineResult) -> dict[str, str]:

@@ -22,7 +22,7 @@ def told_by(nemotron: Nemotron, *arguments: str) -> dict[str, str]:
 def test_a_run_shows_each_step_and_says_at_the_end_how_each_ended(
     branches: Branches, nemotron: Nemotron, project: Path
 ) -> None:
-    ended = nemotron(*RUN)
+    ended = nemotron(*RUN, "--jobs", "1")
     assert ended.returncode == 0
     shown = [line for line in ended.stderr.splitlines() if line.startswith("[")]
     assert shown == [
@@ -148,7 +148,7 @@ def test_of_two_runners_one_wins_and_the_other_says_who_holds_it(
 def test_ctrl_c_ends_the_job_and_says_how_to_go_on(branches: Branches, project: Path) -> None:
     (project / "pause").touch()
     branches.change("left", pause=str(project / "pause"))
-    runner = start_nemotron(*RUN)
+    runner = start_nemotron(*RUN, "--jobs", "1")
     attempt = Path(
         wait_for(lambda: list(project.glob(".nemotron/runs/*/left/1/progress.jsonl")), "second step")[0]
     ).parent
@@ -159,5 +159,5 @@ def test_ctrl_c_ends_the_job_and_says_how_to_go_on(branches: Branches, project: 
     assert runner.returncode == 130
     lines = stdout.splitlines()
     assert [line.split(":")[0].split()[1] for line in lines[:4]] == ["done", "interrupted", "not", "not"]
-    assert lines[-1] == "Go on with: nemotron pipeline run branches.yaml"
+    assert lines[-1] == "Go on with: nemotron pipeline run branches.yaml --jobs 1"
     assert json.loads((attempt / "result.json").read_text(encoding="utf-8"))["status"] == "interrupted"

@@ -13,7 +13,7 @@ import pytest
 from catalogs.helpers import Nemotron, start_nemotron, wait_for
 from catalogs.pipelines import Branches, run_branches
 
-from nemotron.execution.pipeline_runner import PipelineResult
+from nemotron.execution.pipeline_result import PipelineResult
 
 
 def folders(project: Path) -> set[str]:

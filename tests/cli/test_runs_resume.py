@@ -73,7 +73,7 @@ def test_after_a_kill_of_a_pipeline_s_runner(
 ) -> None:
     """The truth is told, cancel leaves no process, resume finishes the run, and nothing runs twice."""
     branches.change("left", pause=str(project / "pause"))
-    runner = start("pipeline", "run", "branches.yaml")
+    runner = start("pipeline", "run", "branches.yaml", "--jobs", "1")
     attempt, job = wait_for_job(project, "left")
     told = shown(nemotron)
     assert (told["status"], steps_of(told)["left"], steps_of(told)["right"]) == (
@@ -111,7 +111,7 @@ def test_a_living_runner_is_asked_and_writes_down_that_it_was_interrupted(
     branches: Branches, nemotron: Nemotron, project: Path, start: Start
 ) -> None:
     branches.change("left", pause=str(project / "pause"))
-    runner = start("pipeline", "run", "branches.yaml", "--keep-going")
+    runner = start("pipeline", "run", "branches.yaml", "--keep-going", "--jobs", "1")
     attempt, job = wait_for_job(project, "left")
     told = json.loads(nemotron("runs", "cancel", "last", "--json").stdout)
     assert (told["runner"], told["processes"]) == (runner.pid, [job])

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
-from catalogs.helpers import write_chat
+from catalogs.helpers import Recorder, write_chat
 from catalogs.pipelines import Branches, PipelineRecorder, run_branches, statuses
 
 from nemotron.catalog.catalog import default_catalog
 from nemotron.diagnostic import Failure
 from nemotron.execution.lock import hold
-from nemotron.execution.pipeline_runner import PipelineResult, run_pipeline, stored_pipeline
+from nemotron.execution.pipeline_result import PipelineResult
+from nemotron.execution.pipeline_runner import run_pipeline, stored_pipeline
 from nemotron.execution.store import Store
+from nemotron.planning.pipeline import PipelineStep
 
 ORDER = ["first", "left", "left_count", "right"]
 
@@ -155,6 +159,72 @@ def test_a_step_that_another_process_runs_is_refused_by_its_holder(branches: Bra
     assert set(statuses(result).values()) == {"not run"}
     assert [d.code for d in result.steps[0].diagnostics] == ["NMT806"]
     assert result.exit_code == 3
+
+
+@dataclass
+class Together(PipelineRecorder):
+    """Lets the jobs that wait for `pause` go on once so many have begun: one by one they would never end."""
+
+    pause: Path = Path("pause")
+    wanted: int = 2
+    seen: set[str] = field(default_factory=set)
+
+    def begins(self, step: PipelineStep) -> Recorder:
+        events, seen = super().begins(step), self.seen
+
+        def progress(line: dict[str, Any]) -> None:
+            seen.add(step.name)
+            if {"left", "right"} <= seen:
+                self.pause.write_text("go on", encoding="utf-8")
+
+        events.progress = progress  # type: ignore[method-assign]
+        return events
+
+
+@pytest.fixture
+def together(branches: Branches, project: Path) -> Together:
+    (project / "pause").touch()
+    for step in ("left", "right"):
+        branches.change(step, pause=str(project / "pause"))
+    return Together(pause=project / "pause")
+
+
+def test_independent_steps_run_side_by_side(branches: Branches, together: Together) -> None:
+    result = run_branches(branches, jobs=2, events=together)
+    assert statuses(result) == dict.fromkeys(ORDER, "done")
+    assert [step.name for step in result.steps] == ORDER
+
+
+def test_a_failure_lets_what_has_begun_come_to_its_end(branches: Branches, together: Together) -> None:
+    branches.change("left", fails=True)
+    result = run_branches(branches, jobs=2, events=together)
+    assert statuses(result) == {"first": "done", "left": "failed", "left_count": "not run", "right": "done"}
+
+
+def test_two_steps_of_one_key_run_one_after_the_other(branches: Branches) -> None:
+    branches.write(twin=("link/repeat", "first", {"times": 3}))
+    result = run_branches(branches, jobs=4)
+    assert sorted(statuses(result)[name] for name in ("left", "twin")) == ["done", "skipped"]
+
+
+def test_a_forced_step_runs_again_and_keeps_what_it_made_before(branches: Branches, project: Path) -> None:
+    first = run_branches(branches)
+    again = run_branches(branches, force="left")
+    assert statuses(again) == {
+        "first": "skipped",
+        "left": "done",
+        "left_count": "skipped",
+        "right": "skipped",
+    }
+    before, after = first.steps[1].outcome, again.steps[1].outcome
+    assert before is not None
+    assert after is not None
+    assert after.key == before.key
+    assert after.made[0].path == before.made[0].path
+    kept = list((project / ".nemotron" / "artifacts").glob("*.replaced-*"))
+    assert [sorted(path.name for path in folder.iterdir()) for folder in kept] == [
+        sorted(path.name for path in after.made[0].path.parent.iterdir())
+    ]
 
 
 def test_one_process_at_a_time_runs_a_run(branches: Branches) -> None:

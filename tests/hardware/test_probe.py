@@ -16,7 +16,14 @@ GPU-aaaa-1, NVIDIA H200, 143771
 GPU-aabb-2, NVIDIA H200, 143771
 GPU-cccc-3, NVIDIA A100-SXM4, 40GB, 40960
 """
-H200, A100 = Gpu("NVIDIA H200", 143771), Gpu("NVIDIA A100-SXM4, 40GB", 40960)
+
+
+def h200(device: str) -> Gpu:
+    return Gpu("NVIDIA H200", 143771, device)
+
+
+def a100(device: str) -> Gpu:
+    return Gpu("NVIDIA A100-SXM4, 40GB", 40960, device)
 
 
 @pytest.fixture(autouse=True)
@@ -43,23 +50,23 @@ def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_driver_says_what_there_is(driver: Path) -> None:
-    assert probe.gpus() == (H200, H200, A100)
+    assert probe.gpus() == (h200("0"), h200("1"), a100("2"))
 
 
 VISIBLE = [
     ("", ()),
     ("-1", ()),
-    ("0", (H200,)),
-    ("2", (A100,)),
-    ("2,0", (A100, H200)),
-    (" 0 , 1 ", (H200, H200)),
-    ("0,-1,2", (H200,)),
-    ("0,7,2", (H200,)),
-    ("GPU-cccc", (A100,)),
+    ("0", (h200("0"),)),
+    ("2", (a100("2"),)),
+    ("2,0", (a100("2"), h200("0"))),
+    (" 0 , 1 ", (h200("0"), h200("1"))),
+    ("0,-1,2", (h200("0"),)),
+    ("0,7,2", (h200("0"),)),
+    ("GPU-cccc", (a100("GPU-cccc"),)),
     ("GPU-aa", ()),
     ("GPU-zzzz", ()),
     ("NoDevFiles", ()),
-    ("MIG-1234,MIG-5678", (H200, H200)),
+    ("MIG-1234,MIG-5678", (h200("MIG-1234"), h200("MIG-5678"))),
 ]
 
 
@@ -79,7 +86,7 @@ def test_a_driver_that_does_not_answer_is_none(driver: Path, script: str) -> Non
 
 def test_memory_that_is_not_told_is_zero(driver: Path) -> None:
     (driver.parent.parent / "answer").write_text("GPU-a, NVIDIA GB10, [N/A]\n", encoding="utf-8")
-    assert probe.gpus() == (Gpu("NVIDIA GB10", 0),)
+    assert probe.gpus() == (Gpu("NVIDIA GB10", 0, "0"),)
 
 
 def test_without_a_driver_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -21,5 +21,30 @@ Config = Annotated[
 ]
 Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs in all; 0 runs on the CPU.")]
 Nodes = Annotated[int | None, typer.Option(min=1, help="Machines to spread the GPUs over.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "-j", "--jobs", min=1, help="Steps at once; without it, as many as there are GPUs and cores for."
+    ),
+]
+Attached = Annotated[
+    str | None,
+    typer.Option(
+        "--run",
+        metavar="PROFILE",
+        help="Run on this profile of env.toml, and stay until it ends.",
+        autocompletion=complete.profile_names,
+    ),
+]
+Batch = Annotated[
+    str | None,
+    typer.Option(
+        "--batch",
+        metavar="PROFILE",
+        help="Hand it to this profile's scheduler, and come back.",
+        autocompletion=complete.profile_names,
+    ),
+]
+Yes = Annotated[bool, typer.Option("-y", "--yes", help="Submit to a cluster without asking.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Take warnings for errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

@@ -18,10 +18,9 @@ from nemotron.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from nemotron.catalog.catalog import Catalog
-    from nemotron.cli.progress import LiveEvents
-    from nemotron.execution.pipeline_runner import PipelineResult, StepResult
+    from nemotron.execution.pipeline_result import PipelineResult, Wanted
     from nemotron.execution.store import Run, Store
-    from nemotron.planning.pipeline import Pipeline, PipelineStep
+    from nemotron.planning.pipeline import Pipeline
 
 EXAMPLES = (
     "Examples: `nemotron pipeline run pipeline.yaml` · `nemotron pipeline run pipeline.yaml --dry-run` · "
@@ -36,10 +35,17 @@ def command(
         str | None, typer.Option("--from", metavar="STEP", help="Run this step and what needs it.")
     ] = None,
     only: Annotated[str | None, typer.Option("--only", metavar="STEP", help="Run this step alone.")] = None,
+    force: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--force", metavar="STEP", help="Run this step even if it is finished. May be repeated."
+        ),
+    ] = None,
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="After a failure, run what does not need that step.")
     ] = False,
     gpus: options.Gpus = None,
+    jobs: options.Jobs = None,
     strict: options.Strict = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show progress, not the jobs' logs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document at the end.")] = False,
@@ -49,18 +55,15 @@ def command(
     The same command goes on where an earlier run was stopped.
     """
     from nemotron.catalog.catalog import default_catalog
-    from nemotron.execution.pipeline_runner import selected
+    from nemotron.execution.pipeline_result import Wanted, selected
     from nemotron.planning.pipeline import read_pipeline
 
     catalog = default_catalog()
     pipeline = read_pipeline(file, catalog)
-    _require(pipeline, start, only)
-    chosen = Chosen(
-        go_on=_go_on(file, start, only, gpus, keep_going=keep_going),
-        only=selected(pipeline, start, only),
-        gpus=gpus,
-        keep_going=keep_going,
-    )
+    forced = force or []
+    _require(pipeline, start, only, *forced)
+    wanted = Wanted(selected(pipeline, start, only), set(forced), gpus, keep_going, jobs)
+    chosen = Chosen(_go_on(file, start, only, wanted), wanted)
     raise typer.Exit(
         check_and_run(pipeline, catalog, chosen, dry_run=dry_run, strict=strict, quiet=quiet, as_json=as_json)
     )
@@ -71,9 +74,7 @@ class Chosen:
     """What was chosen for a run, and the command that goes on with it; `within` a run that is there."""
 
     go_on: list[str]
-    only: set[str] | None = None
-    gpus: int | None = None
-    keep_going: bool = False
+    wanted: Wanted
     within: Run | None = None
 
 
@@ -89,11 +90,12 @@ def check_and_run(
 ) -> int:
     """Check everything; unless that fails, run it and print how it went. The exit code."""
     from nemotron.checking.pipeline_check import check_pipeline
+    from nemotron.cli.pipeline_view import pipeline_view
     from nemotron.execution.pipeline_runner import run_pipeline
     from nemotron.execution.store import Store
 
     file = str(pipeline.file)
-    _, found = check_pipeline(pipeline, catalog, gpus=chosen.gpus)
+    _, found = check_pipeline(pipeline, catalog, gpus=chosen.wanted.gpus)
     code = exit_code(found, strict=strict)
     print_diagnostics(found)
     if code or dry_run:
@@ -103,23 +105,19 @@ def check_and_run(
             print("The dry run passed: nothing was run.")
         return code
     store = Store.of_project()
-    result = run_pipeline(
-        pipeline,
-        catalog,
-        store,
-        _Events(quiet=quiet),
-        only=chosen.only,
-        gpus=chosen.gpus,
-        keep_going=chosen.keep_going,
-        within=chosen.within,
-    )
+    with pipeline_view(pipeline.steps, quiet=quiet) as view:
+        result = run_pipeline(pipeline, catalog, store, view, chosen.wanted, chosen.within)
     report = _write_report(store, result.run, catalog)
     if as_json:
         problems = [d for step in result.steps for d in step.diagnostics]
         told = {"file": file, "run": result.run.id, "report": str(report) if report else None}
         print_json({**told, "steps": _as_list(result), "exit_code": result.exit_code}, problems)
     else:
-        print(_closing(result, report, chosen.go_on))
+        unforced = [
+            step.name for step in result.steps if step.name in chosen.wanted.force and step.status != "done"
+        ]
+        again = [word for name in unforced for word in ("--force", name)]
+        print(_closing(result, report, [*chosen.go_on, *again]))
     return result.exit_code
 
 
@@ -134,33 +132,12 @@ def _write_report(store: Store, run: Run, catalog: Catalog) -> Path | None:
         return None
 
 
-def _go_on(
-    file: Path, start: str | None, only: str | None, gpus: int | None, *, keep_going: bool
-) -> list[str]:
-    """The command that goes on: the same again, with what decides what is run."""
-    options = [("--from", start), ("--only", only), ("--gpus", gpus)]
+def _go_on(file: Path, start: str | None, only: str | None, wanted: Wanted) -> list[str]:
+    """The command that goes on: the same again, with what decides what is run; what was forced is done."""
+    options = [("--from", start), ("--only", only), ("--gpus", wanted.gpus), ("--jobs", wanted.jobs)]
     given = [word for name, value in options if value is not None for word in (name, str(value))]
-    return ["nemotron", "pipeline", "run", str(file), *given, *(["--keep-going"] if keep_going else [])]
-
-
-class _Events:
-    """Prints which step runs, its events, and how it ended."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self.quiet = quiet
-
-    def begins(self, step: PipelineStep, number: int, total: int) -> LiveEvents:
-        from nemotron.cli.progress import LiveEvents
-
-        print(f"[{number}/{total}] {step.name}: {step.step}", file=sys.stderr, flush=True)
-        return LiveEvents(sys.stderr, quiet=self.quiet)
-
-    def ended(self, step: PipelineStep, result: StepResult) -> None:
-        print_diagnostics(result.diagnostics)
-        for recovery in result.outcome.recoveries if result.outcome else ():
-            print(f"   known error '{recovery.id}': {recovery.recovery}", file=sys.stderr)
-        if result.status == "failed" and result.outcome and result.outcome.attempt:
-            print(f"   the log: {short_path(result.outcome.attempt.log)}", file=sys.stderr)
+    given += ["--keep-going"] if wanted.keep_going else []
+    return ["nemotron", "pipeline", "run", str(file), *given]
 
 
 def _require(pipeline: Pipeline, *named: str | None) -> None:

@@ -20,6 +20,7 @@ EXAMPLES = "Examples: `nemotron runs resume last` · `nemotron runs resume 20260
 def command(
     run: RunName,
     gpus: options.Gpus = None,
+    jobs: options.Jobs = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show progress, not the jobs' logs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document at the end.")] = False,
 ) -> None:
@@ -30,6 +31,7 @@ def command(
     """
     from nemotron.catalog.catalog import default_catalog
     from nemotron.cli.pipeline_run import Chosen, check_and_run
+    from nemotron.execution.pipeline_result import Wanted
     from nemotron.execution.pipeline_runner import stored_pipeline
     from nemotron.execution.store import Store
     from nemotron.reporting.runs import find_run
@@ -39,13 +41,13 @@ def command(
     _enter_folder(found)
     catalog = default_catalog()
     only = told.get("only")
-    chosen = Chosen(
-        go_on=["nemotron", "runs", "resume", found.id],
+    wanted = Wanted(
         only=None if only is None else set(only),
         gpus=told.get("gpus") if gpus is None else gpus,
         keep_going=bool(told.get("keep_going")),
-        within=found,
+        jobs=jobs,
     )
+    chosen = Chosen(["nemotron", "runs", "resume", found.id], wanted, within=found)
     pipeline = stored_pipeline(found, catalog)
     raise typer.Exit(check_and_run(pipeline, catalog, chosen, quiet=quiet, as_json=as_json))
 

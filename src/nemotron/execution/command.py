@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from nemotron.config.tree import join_key, leaves
@@ -26,7 +27,17 @@ def processes_wanted(request: StepRequest) -> int:
 
 
 def argv(request: StepRequest, python: Path, config: Path) -> list[str]:
-    """The command that starts the job on this machine."""
+    """The command that starts the job on this machine, after the commands of its profile's `setup`."""
+    setup = request.profile.setup if request.profile is not None else ()
+    return [*_after_setup(setup), *_job(request, python, config)]
+
+
+def _after_setup(setup: Sequence[str]) -> list[str]:
+    """A shell that runs the commands and becomes the program whose words follow."""
+    return ["bash", "-c", "\n".join(["set -e", *setup, 'exec "$@"']), "setup"] if setup else []
+
+
+def _job(request: StepRequest, python: Path, config: Path) -> list[str]:
     program = [str(request.step.program), "--config", str(config)]
     if request.step.manifest.step.launch == "torchrun":
         workers = str(processes_wanted(request))
@@ -52,8 +63,13 @@ def link_code(run_folder: Path) -> Path:
     return code
 
 
-def environment(request: StepRequest, interpreter: Interpreter, code: Path, attempt: str) -> dict[str, str]:
-    """The job's environment: this process's, our package on PYTHONPATH, the mark, the config's env_vars."""
+def environment(
+    request: StepRequest, interpreter: Interpreter, code: Path, attempt: str, devices: Sequence[str] = ()
+) -> dict[str, str]:
+    """The job's environment: this process's, our package on PYTHONPATH, the mark, the config's env_vars.
+
+    With `devices` it sees those GPUs alone.
+    """
     inherited = {name: value for name, value in os.environ.items() if name not in _NOT_HANDED_ON}
     python_path = os.pathsep.join(filter(None, [str(code), os.environ.get("PYTHONPATH", "")]))
     return {
@@ -61,6 +77,7 @@ def environment(request: StepRequest, interpreter: Interpreter, code: Path, atte
         **interpreter.variables,
         "PYTHONPATH": python_path,
         "PYTHONUNBUFFERED": "1",
+        **({"CUDA_VISIBLE_DEVICES": ",".join(devices)} if devices else {}),
         **{name: _filled_in(value) for name, value in request.config.run.env_vars.items()},
         MARK: attempt,
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nemotron.execution.store import Attempt
 
 if TYPE_CHECKING:
-    from nemotron.execution.runner import Events
+    from nemotron.execution.crew import Events
 
 
 class Tail:

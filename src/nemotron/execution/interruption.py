@@ -1,4 +1,8 @@
-"""Requests to stop while a job runs: Ctrl-C, TERM, HUP. Sets this process's signal handlers for a while."""
+"""Requests to stop while jobs run: Ctrl-C, TERM, HUP. Sets this process's signal handlers for a while.
+
+Signals reach the main thread alone. There a request ends the block that asks for it; the threads that drive
+jobs look at the count.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +19,29 @@ class Interrupted(BaseException):
 
 
 class StopRequests:
-    """The requests that came in: counted, and raised as Interrupted only where that was asked for."""
+    """The requests that came in: counted, and raised as Interrupted only where that was asked for.
+
+    `aborted` says that this process itself cannot go on: jobs are to be ended at once, and nothing recorded.
+    """
 
     def __init__(self) -> None:
         self.count = 0
+        self.aborted = False
         self._raises = False
+
+    @property
+    def came(self) -> bool:
+        """Whether jobs are to be ended, for whatever reason."""
+        return self.count > 0 or self.aborted
+
+    @property
+    def hurry(self) -> bool:
+        """Whether they are to be ended without a time of grace."""
+        return self.count > 1 or self.aborted
 
     @contextmanager
     def raised(self) -> Iterator[None]:
-        """A request that comes while the block runs ends it with Interrupted."""
+        """A request that comes while the block runs ends it with Interrupted. In the main thread only."""
         self._raises = True
         try:
             yield

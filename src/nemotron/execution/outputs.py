@@ -101,12 +101,19 @@ def find_finished(
     return None
 
 
-def clear_the_way(request: StepRequest, folders: dict[str, Path], mark: str) -> list[Path]:
-    """Move aside what a dead attempt left, unless the step goes on from it. Returns where it is now."""
+def clear_the_way(
+    request: StepRequest, folders: dict[str, Path], mark: str, *, finished: bool = False
+) -> list[Path]:
+    """Move aside what a dead attempt left, unless the step goes on from it. Returns where it is now.
+
+    What is `finished` is moved aside too: a step that is to run again must not go on from it.
+    """
     moved = []
     for folder in folders.values():
-        if folder.exists() and not request.step.manifest.step.resumable and any(folder.iterdir()):
-            aside = folder.with_name(f"{folder.name}.unfinished-{mark[:8]}")
+        goes_on = request.step.manifest.step.resumable and not finished
+        if folder.exists() and not goes_on and any(folder.iterdir()):
+            word = "replaced" if finished else "unfinished"
+            aside = folder.with_name(f"{folder.name}.{word}-{mark[:8]}")
             boundary()
             os.replace(folder, aside)
             boundary()

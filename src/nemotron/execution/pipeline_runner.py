@@ -1,64 +1,42 @@
-"""Running a pipeline: each step when what it needs is made; what is finished is skipped. Starts jobs."""
+"""Running a pipeline: each step once what it needs is made; what is finished is skipped. Starts jobs."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from nemotron.catalog.catalog import Catalog
 from nemotron.checking.check import check_step
-from nemotron.diagnostic import Diagnostic, Failure, blocked, exit_code
+from nemotron.diagnostic import Diagnostic, Failure, blocked
 from nemotron.execution import runner
+from nemotron.execution.crew import Crew, Events, Stopped, Worker
+from nemotron.execution.interruption import stop_requests
 from nemotron.execution.lock import hold
-from nemotron.execution.runner import Events, Outcome
+from nemotron.execution.pipeline_result import (
+    EVERYTHING,
+    PipelineResult,
+    StepResult,
+    Wanted,
+    not_started,
+    why_of,
+)
+from nemotron.execution.room import Room
 from nemotron.execution.status import write_status
 from nemotron.execution.store import Run, Store
 from nemotron.planning.have import have_from_table
 from nemotron.planning.pipeline import Pipeline, PipelineStep, read_pipeline, request_of
+from nemotron.planning.request import StepRequest
 
 
 class PipelineEvents(Protocol):
     """What a pipeline's run tells; each step has events of its own."""
 
-    def begins(self, step: PipelineStep, number: int, total: int) -> Events: ...
+    def begins(self, step: PipelineStep) -> Events: ...
     def ended(self, step: PipelineStep, result: StepResult) -> None: ...
-
-
-@dataclass
-class StepResult:
-    """How one step ended: done, skipped, failed, interrupted, or not run, and why."""
-
-    name: str
-    step: str
-    status: str
-    why: str = ""
-    outcome: Outcome | None = None
-    diagnostics: list[Diagnostic] = field(default_factory=list)
-
-    @property
-    def ended_badly(self) -> bool:
-        """Whether it failed, was interrupted or could not be started: more than not being asked for."""
-        return self.status in ("failed", "interrupted") or bool(self.diagnostics)
-
-
-@dataclass
-class PipelineResult:
-    """How a pipeline ended, and the run that tells of it."""
-
-    steps: list[StepResult]
-    run: Run
-
-    @property
-    def exit_code(self) -> int:
-        """130 when it was interrupted, 1 when a step failed, 2 or 3 when one could not be started, else 0."""
-        statuses = {step.status for step in self.steps}
-        if "interrupted" in statuses:
-            return 130
-        if "failed" in statuses:
-            return 1
-        return exit_code(d for step in self.steps for d in step.diagnostics)
 
 
 def run_pipeline(
@@ -66,29 +44,26 @@ def run_pipeline(
     catalog: Catalog,
     store: Store,
     events: PipelineEvents,
-    *,
-    only: Collection[str] | None = None,
-    gpus: int | None = None,
-    keep_going: bool = False,
+    wanted: Wanted = EVERYTHING,
     within: Run | None = None,
 ) -> PipelineResult:
-    """Run the steps in their order. A step that fails stops what needs it; with `keep_going` only that.
+    """Run the steps, each as soon as what it needs is made and there are GPUs and cores for it.
 
-    `only` are the steps that may run; what they need must be finished already. The attempts are kept in a
-    run of their own, or `within` the one that goes on. Failure NMT806 when another process runs that.
+    The attempts are kept in a run of their own, or `within` the one that goes on. Failure NMT806 when another
+    process runs that.
     """
-    run = within or _new_run(pipeline, store, only, gpus, keep_going=keep_going)
-    at_work = _Work(pipeline, catalog, store, run, only, gpus)
-    with hold(store.run_lock_file(run), f"running {run.id}"):
+    run = within or _new_run(pipeline, store, wanted)
+    with (
+        hold(store.run_lock_file(run), f"running {run.id}"),
+        stop_requests() as requests,
+        Crew[StepResult](requests) as crew,
+    ):
+        at_work = _Work(pipeline, catalog, store, events, wanted, run, crew)
         write_status(run, [])
-        for number, step in enumerate(pipeline.steps, start=1):
-            result = at_work.held_up(step, keep_going=keep_going)
-            if result is None:
-                result = at_work.run_step(step, events.begins(step, number, len(pipeline.steps)))
-            at_work.results.append(result)
-            write_status(run, at_work.results)
-            events.ended(step, result)
-    return PipelineResult(at_work.results, run)
+        while at_work.start_what_is_ready() or crew.workers:
+            if crew.workers:
+                at_work.take_results()
+    return PipelineResult(at_work.in_order(), run, stopped=requests.count > 0)
 
 
 def stored_pipeline(run: Run, catalog: Catalog) -> Pipeline:
@@ -100,16 +75,14 @@ def stored_pipeline(run: Run, catalog: Catalog) -> Pipeline:
     return pipeline
 
 
-def _new_run(
-    pipeline: Pipeline, store: Store, only: Collection[str] | None, gpus: int | None, *, keep_going: bool
-) -> Run:
+def _new_run(pipeline: Pipeline, store: Store, wanted: Wanted) -> Run:
     return store.new_run(
         pipeline.file.stem,
         pipeline.file.read_text(encoding="utf-8"),
         folder=str(pipeline.file.resolve().parent),
-        only=None if only is None else sorted(only),
-        gpus=gpus,
-        keep_going=keep_going,
+        only=None if wanted.only is None else sorted(wanted.only),
+        gpus=wanted.gpus,
+        keep_going=wanted.keep_going,
         order=[step.name for step in pipeline.steps],
     )
 
@@ -121,24 +94,69 @@ class _Work:
     pipeline: Pipeline
     catalog: Catalog
     store: Store
+    events: PipelineEvents
+    wanted: Wanted
     run: Run
-    only: Collection[str] | None
-    gpus: int | None
+    crew: Crew[StepResult]
+    room: Room = field(default_factory=Room)
     made: dict[str, str] = field(default_factory=dict)
-    results: list[StepResult] = field(default_factory=list)
+    results: dict[str, StepResult] = field(default_factory=dict)
+    ready: dict[str, StepRequest] = field(default_factory=dict)
+    turns: dict[str, threading.Lock] = field(default_factory=dict)
 
-    def held_up(self, step: PipelineStep, *, keep_going: bool) -> StepResult | None:
+    def start_what_is_ready(self) -> bool:
+        """Start every step that can begin now, in the pipeline's order; False when none was come to."""
+        before = len(self.results) + len(self.crew.workers)
+        self.room.forget_claims()
+        at_work = {worker.name for worker in self.crew.workers}
+        for step in self.pipeline.steps:
+            if step.name in self.results or step.name in at_work or self._waits_for_another(step):
+                continue
+            result = self.held_up(step)
+            if result is None:
+                result = self._start(step)
+            if result is not None:
+                self._note(step, result)
+        return len(self.results) + len(self.crew.workers) > before
+
+    def take_results(self) -> None:
+        """Tell what happens until a step has ended, and note how."""
+        for worker in self.crew.wait():
+            self.room.leave(worker.name)
+            step = self.pipeline.step(worker.name)
+            if isinstance(worker.failure, Stopped):
+                self._note(
+                    step, StepResult(step.name, step.step, "interrupted", "before its job was started")
+                )
+            elif worker.failure is not None:
+                raise worker.failure
+            elif worker.result is not None:
+                self._note(step, worker.result)
+
+    def in_order(self) -> list[StepResult]:
+        """The results that there are, in the pipeline's order."""
+        return [self.results[step.name] for step in self.pipeline.steps if step.name in self.results]
+
+    def held_up(self, step: PipelineStep) -> StepResult | None:
         """The result of a step that is not started; None when it is."""
+        results = self.in_order()
         before = self.pipeline.before(step.name)
-        needed = [r for r in self.results if r.name in before and r.status not in ("done", "skipped")]
+        needed = [r for r in results if r.name in before and r.status not in ("done", "skipped")]
         if needed:
             found = [] if any(r.ended_badly for r in needed) else self._not_asked_for(step, needed[0])
             return StepResult(step.name, step.step, "not run", f"it needs {needed[0].name}", None, found)
-        bad = [result for result in self.results if result.ended_badly]
-        interrupted = any(result.status == "interrupted" for result in bad)
-        if bad and (interrupted or not keep_going):
+        if self.crew.requests.came:
+            return StepResult(step.name, step.step, "not run", "the run was interrupted")
+        bad = [result for result in results if result.ended_badly]
+        if bad and not self.wanted.keep_going:
             return StepResult(step.name, step.step, "not run", f"{bad[0].name} did not end well")
         return None
+
+    def _waits_for_another(self, step: PipelineStep) -> bool:
+        """Whether something that the step needs has not ended, and nothing that it needs ended badly."""
+        before = self.pipeline.before(step.name)
+        lost = any(r.name in before and r.status not in ("done", "skipped") for r in self.results.values())
+        return not lost and not before <= self.results.keys()
 
     def _not_asked_for(self, step: PipelineStep, needed: StepResult) -> list[Diagnostic]:
         """The problem of a step that was asked for and needs one that was not and is not finished."""
@@ -148,49 +166,56 @@ class _Work:
         summary = f"{step.name} needs {needed.name}, which is not finished and was not asked for"
         return [blocked("NMT810", summary, where=where, fix=f"--from {needed.name}, or neither option")]
 
-    def run_step(self, step: PipelineStep, events: Events) -> StepResult:
-        """Check a step again, now that its inputs are made, and run it unless it is finished."""
+    def _start(self, step: PipelineStep) -> StepResult | None:
+        """Bind a step to its inputs, now that they are made, and start it if there is room for it."""
         try:
-            request = request_of(self.pipeline, step, self.catalog, {}, self.made, self.gpus)
+            request = self.ready.get(step.name) or request_of(
+                self.pipeline, step, self.catalog, {}, self.made, self.wanted.gpus
+            )
+        except Failure as failure:
+            return not_started(step, failure.diagnostics)
+        self.ready[step.name] = request
+        is_full = self.wanted.jobs is not None and len(self.crew.workers) >= self.wanted.jobs
+        devices = None if is_full else self.room.enter(step.name, request)
+        if devices is not None:
+            told = self.events.begins(step)
+            self.crew.start(step.name, told, lambda worker: self._run(step, request, devices, worker))
+        return None
+
+    def _run(
+        self, step: PipelineStep, request: StepRequest, devices: tuple[str, ...], worker: Worker[StepResult]
+    ) -> StepResult:
+        """Check a step again, and run it unless it is finished. In a thread of its own."""
+        try:
             problems = [d for d in check_step(request) if d.severity in ("error", "blocked")]
             plan = None if problems else runner.prepare(request, self.store)
             problems += plan.problems if plan else []
             if plan is None or problems:
-                return _not_started(step, problems)
+                return not_started(step, problems)
             if not self._may_run(step) and plan.finished is None:
                 why = "it was not asked for, and is not finished"
                 return StepResult(step.name, step.step, "not run", why)
-            outcome = runner.run(plan, self.store, events, self.run)
+            force = step.name in self.wanted.force
+            with self._in_turn(plan):
+                outcome = runner.work(plan, self.store, worker, self.run, devices=devices, force=force)
         except Failure as failure:
-            return _not_started(step, failure.diagnostics)
-        for output in outcome.made:
+            return not_started(step, failure.diagnostics)
+        return StepResult(step.name, step.step, outcome.status, why_of(outcome), outcome, outcome.diagnostics)
+
+    @contextmanager
+    def _in_turn(self, plan: runner.Plan) -> Iterator[None]:
+        """Steps with one key, or one output folder, run one after the other: the second finds it finished."""
+        with ExitStack() as turns:
+            for name in sorted({plan.key, *map(str, plan.folders.values())}):
+                turns.enter_context(self.turns.setdefault(name, threading.Lock()))
+            yield
+
+    def _note(self, step: PipelineStep, result: StepResult) -> None:
+        for output in result.outcome.made if result.outcome else ():
             self.made[f"{step.name}.{output.port}"] = str(output.path)
-        return StepResult(step.name, step.step, outcome.status, _why(outcome), outcome, outcome.diagnostics)
+        self.results[step.name] = result
+        write_status(self.run, self.in_order())
+        self.events.ended(step, result)
 
     def _may_run(self, step: PipelineStep) -> bool:
-        return self.only is None or step.name in self.only
-
-
-def _not_started(step: PipelineStep, problems: list[Diagnostic]) -> StepResult:
-    return StepResult(step.name, step.step, "not run", problems[0].summary, diagnostics=problems)
-
-
-def _why(outcome: Outcome) -> str:
-    if outcome.status == "skipped":
-        return f"run {outcome.made[0].record.producer.run} made it from the same config and inputs"
-    return outcome.diagnostics[0].summary if outcome.diagnostics else ""
-
-
-def selected(pipeline: Pipeline, start: str | None, only: str | None) -> set[str] | None:
-    """The steps that may run: with `only` that one, with `start` it and what needs it; None for all."""
-    if only is not None:
-        return {only}
-    if start is None:
-        return None
-    return {step.name for step in _after(pipeline, start)}
-
-
-def _after(pipeline: Pipeline, start: str) -> Iterator[PipelineStep]:
-    for step in pipeline.steps:
-        if step.name == start or start in pipeline.before(step.name):
-            yield step
+        return self.wanted.only is None or step.name in self.wanted.only

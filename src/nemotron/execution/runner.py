@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 import uuid
-from contextlib import ExitStack, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import yaml
 
@@ -15,9 +16,9 @@ from nemotron.checking.render import as_dict
 from nemotron.config.secrets import redact_tree
 from nemotron.diagnostic import Diagnostic, Failure
 from nemotron.execution import command, failure, outputs, processes
+from nemotron.execution.crew import Events, Stopped, Worker, alone
 from nemotron.execution.follow import Follower
-from nemotron.execution.interpreter import Interpreter, interpreter_of
-from nemotron.execution.interruption import Interrupted, stop_requests
+from nemotron.execution.interpreter import Interpreter, interpreter_for
 from nemotron.execution.key import ingredients, key_of, what_changed
 from nemotron.execution.lock import hold, this_process
 from nemotron.execution.outputs import Made
@@ -27,18 +28,6 @@ from nemotron.planning.request import StepRequest
 
 _POLL_SECONDS = 0.1
 _ORPHANS_GRACE_SECONDS = 2.0
-
-
-class Events(Protocol):
-    """What a run tells while it goes on; the command line prints it."""
-
-    def skipped(self, made: list[Made]) -> None: ...
-    def adopted(self, attempt: Attempt) -> None: ...
-    def started(self, attempt: Attempt, argv: list[str], changed: list[str]) -> None: ...
-    def log(self, line: str) -> None: ...
-    def progress(self, line: dict[str, Any]) -> None: ...
-    def stopping(self) -> None: ...
-    def ended(self) -> None: ...
 
 
 @dataclass
@@ -77,7 +66,7 @@ class Plan:
 
 def prepare(request: StepRequest, store: Store) -> Plan:
     """Compute the key and place the outputs; nothing is written."""
-    interpreter = interpreter_of(request.step)
+    interpreter = interpreter_for(request)
     parts = ingredients(request, interpreter.digest)
     key = key_of(parts)
     named = request.named_outputs()
@@ -87,9 +76,23 @@ def prepare(request: StepRequest, store: Store) -> Plan:
     return Plan(request, interpreter, parts, key, named, folders, finished, problems)
 
 
-def run(plan: Plan, store: Store, events: Events, within: Run | None = None) -> Outcome:
+def run(plan: Plan, store: Store, events: Events) -> Outcome:
+    """Run one step in a run of its own, unless it is finished. Failure NMT806, NMT704 as in `work`."""
+    return alone(events, lambda worker: work(plan, store, worker))
+
+
+def work(
+    plan: Plan,
+    store: Store,
+    worker: Worker[Any],
+    within: Run | None = None,
+    *,
+    devices: Sequence[str] = (),
+    force: bool = False,
+) -> Outcome:
     """Run the step unless it is finished, in a run of its own or `within` that of a pipeline.
 
+    Its job sees the GPUs in `devices`. With `force` it runs again even so, and what is there is moved aside.
     Failure NMT806 when another process is at it, NMT704.
     """
     identity = plan.request.step.id
@@ -99,12 +102,15 @@ def run(plan: Plan, store: Store, events: Events, within: Run | None = None) -> 
             locks.enter_context(hold(store.output_lock_file(folder), f"writing to {folder}"))
         if problems := outputs.foreign_outputs(plan.request, plan.named, store, plan.key):
             raise Failure(problems)
-        made = outputs.find_finished(plan.request, store, plan.key, plan.folders)
+        made = None if force else outputs.find_finished(plan.request, store, plan.key, plan.folders)
         if made is not None:
-            events.skipped(made)
+            worker.events.skipped(made)
             return Outcome("skipped", plan.key, made)
         _end_orphans(store, plan)
-        return _adopt(plan, store, events) or _attempt(plan, store, events, within)
+        adopted = None if force else _adopt(plan, store, worker.events)
+        if adopted is not None:
+            return adopted
+        return _Attempt(plan, store, worker, tuple(devices), force).run(within)
 
 
 def _adopt(plan: Plan, store: Store, events: Events) -> Outcome | None:
@@ -128,61 +134,78 @@ def _adopt(plan: Plan, store: Store, events: Events) -> Outcome | None:
     return None
 
 
-def _attempt(plan: Plan, store: Store, events: Events, within: Run | None) -> Outcome:
-    request, mark = plan.request, uuid.uuid4().hex
-    changed = _why(plan, store)
-    outputs.clear_the_way(request, plan.folders, mark)
-    for folder in plan.folders.values():
-        folder.mkdir(parents=True, exist_ok=True)
-    run_folder = within or store.new_run(request.name, to_yaml(as_pipeline(request)))
-    attempt = run_folder.new_attempt(request.name)
-    _write_config(attempt, request.config.tree)
-    argv = command.argv(request, plan.interpreter.python, attempt.config)
-    code = command.link_code(run_folder.folder)
-    environment = command.environment(request, plan.interpreter, code, mark)
-    _write_command(attempt, plan, argv, mark)
-    events.started(attempt, argv, changed)
-    kills = processes.out_of_memory_kills() or 0
-    began = time.time()
-    status = _drive(attempt, argv, environment, mark, events)
-    seconds = time.time() - began
-    if status is None:
-        outcome = Outcome("interrupted", plan.key, attempt=attempt, seconds=seconds)
-    else:
-        memory_kills = (processes.out_of_memory_kills() or 0) - kills
-        outcome = _judge(plan, attempt, status, memory_kills, seconds)
-    events.ended()
-    _write_result(attempt, plan.key, outcome, status)
-    return outcome
+@dataclass
+class _Attempt:
+    """One try at a step: its job from the first file to its result."""
 
+    plan: Plan
+    store: Store
+    worker: Worker[Any]
+    devices: tuple[str, ...]
+    force: bool
 
-def _drive(
-    attempt: Attempt, argv: list[str], environment: dict[str, str], mark: str, events: Events
-) -> int | None:
-    """Start the job, follow it to its end, leave none of its processes. None when interrupted."""
-    follower, interrupted = Follower(attempt, events), False
-    with stop_requests() as requests:
+    def run(self, within: Run | None) -> Outcome:
+        """Start the job, follow it, and judge how it ended."""
+        self.worker.begin_job()
+        mark, kills = uuid.uuid4().hex, processes.out_of_memory_kills() or 0
+        attempt, argv, environment = self._prepare(within, mark)
+        began = time.time()
+        status = self._drive(attempt, argv, environment, mark)
+        seconds = time.time() - began
+        if status is None:
+            outcome = Outcome("interrupted", self.plan.key, attempt=attempt, seconds=seconds)
+        else:
+            self.worker.end_job()
+            memory_kills = (processes.out_of_memory_kills() or 0) - kills
+            outcome = _judge(self.plan, attempt, status, memory_kills, seconds)
+        self.worker.events.ended()
+        _write_result(attempt, self.plan.key, outcome, status)
+        return outcome
+
+    def _prepare(self, within: Run | None, mark: str) -> tuple[Attempt, list[str], dict[str, str]]:
+        """The attempt's folder and files, its command and its environment."""
+        plan, request = self.plan, self.plan.request
+        changed = [] if self.force else _why(plan, self.store)
+        moved = outputs.clear_the_way(request, plan.folders, mark, finished=self.force)
+        for folder in plan.folders.values():
+            folder.mkdir(parents=True, exist_ok=True)
+        run = within or self.store.new_run(request.name, to_yaml(as_pipeline(request)))
+        attempt = run.new_attempt(request.name)
+        _write_config(attempt, request.config.tree)
+        argv = command.argv(request, plan.interpreter.python, attempt.config)
+        code = command.link_code(run.folder)
+        environment = command.environment(request, plan.interpreter, code, mark, self.devices)
+        _write_command(attempt, plan, argv, mark, self.devices)
+        self.worker.events.started(attempt, argv, changed)
+        if moved:
+            self.worker.events.moved(moved)
+        return attempt, argv, environment
+
+    def _drive(self, attempt: Attempt, argv: list[str], environment: dict[str, str], mark: str) -> int | None:
+        """Start the job, follow it to its end, leave none of its processes. None when interrupted.
+
+        Stopped when the run cannot go on: then nobody is to record how the job ended.
+        """
+        requests, follower = self.worker.requests, Follower(attempt, self.worker.events)
         process = processes.start(argv, environment, attempt.folder, attempt.log)
         try:
-            with requests.raised():
-                if requests.count:
-                    raise Interrupted
-                _note_process(attempt, process.pid)
-                while process.poll() is None:
-                    follower.read()
-                    time.sleep(_POLL_SECONDS)
-        except Interrupted:
-            interrupted = True
-            with suppress(Interrupted), requests.raised():
-                events.stopping()
-            processes.end(mark, process, hurry=lambda: requests.count > 1)
+            _note_process(attempt, process.pid)
+            while process.poll() is None and not requests.came:
+                follower.read()
+                time.sleep(_POLL_SECONDS)
+            if requests.aborted:
+                raise Stopped
+            interrupted = process.poll() is None
+            if interrupted:
+                self.worker.events.stopping()
+                processes.end(mark, process, hurry=lambda: requests.hurry)
+            else:
+                processes.end(mark, grace=2.0 if process.returncode == 0 else 0.0)
         except BaseException:
             processes.end(mark, process, grace=0)
             raise
-        else:
-            processes.end(mark, grace=2.0 if process.returncode == 0 else 0.0)
-    follower.finish()
-    return None if interrupted else process.returncode
+        follower.finish()
+        return None if interrupted else process.returncode
 
 
 def _judge(plan: Plan, attempt: Attempt, code: int, memory_kills: int, seconds: float) -> Outcome:
@@ -203,7 +226,9 @@ def _write_config(attempt: Attempt, tree: dict[str, Any]) -> None:
         yaml.safe_dump(tree, stream, sort_keys=False, allow_unicode=True)
 
 
-def _write_command(attempt: Attempt, plan: Plan, argv: list[str], mark: str) -> None:
+def _write_command(
+    attempt: Attempt, plan: Plan, argv: list[str], mark: str, devices: tuple[str, ...]
+) -> None:
     write_json(
         attempt.command,
         {
@@ -216,6 +241,7 @@ def _write_command(attempt: Attempt, plan: Plan, argv: list[str], mark: str) -> 
             "key": plan.key,
             "library": plan.request.step.manifest.step.library,
             "gpus": plan.request.gpus,
+            "devices": list(devices),
             "outputs": _as_text(plan.folders),
             "ingredients": redact_tree(plan.parts),
         },

@@ -11,7 +11,7 @@ from nemotron.checking.render import as_dict
 from nemotron.execution.store import Run, write_json
 
 if TYPE_CHECKING:
-    from nemotron.execution.pipeline_runner import StepResult
+    from nemotron.execution.pipeline_result import StepResult
 
 
 def status_file(run: Run) -> Path:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU: its name and its memory in MiB, as the driver reports them."""
+    """One GPU: its name and its memory in MiB, as the driver reports them, and what CUDA is to call it by."""
 
     name: str
     memory_mib: int
+    device: str = ""
 
 
 @lru_cache(maxsize=1)
@@ -30,7 +31,8 @@ def gpus() -> tuple[Gpu, ...]:
         return ()
     found = [_parse(line) for line in answer.splitlines() if line.strip()]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return tuple(gpu for _, gpu in (found if visible is None else _visible(found, visible)))
+    listed = ",".join(map(str, range(len(found)))) if visible is None else visible
+    return tuple(_visible(found, listed))
 
 
 def cores() -> int:
@@ -38,13 +40,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _visible(found: list[tuple[str, Gpu]], listed: str) -> list[tuple[str, Gpu]]:
+def _visible(found: list[tuple[str, Gpu]], listed: str) -> list[Gpu]:
     """The GPUs that CUDA_VISIBLE_DEVICES lists, by number or by the start of an id.
 
     As CUDA does, the first entry that names no GPU, such as -1, ends the list. A slice of a GPU (`MIG-…`)
     counts as one.
     """
-    chosen: list[tuple[str, Gpu]] = []
+    chosen: list[Gpu] = []
     for entry in (part.strip() for part in listed.split(",")):
         if entry.isdecimal():
             matches = found[int(entry) : int(entry) + 1]
@@ -54,7 +56,7 @@ def _visible(found: list[tuple[str, Gpu]], listed: str) -> list[tuple[str, Gpu]]
             matches = [each for each in found if entry and each[0].startswith(entry)]
         if len(matches) != 1:
             break
-        chosen += matches
+        chosen.append(replace(matches[0][1], device=entry))
     return chosen
 
 

@@ -6,13 +6,13 @@ import pytest
 from small import SmallCatalog
 
 from nemotron.config.layers import RunSection
-from nemotron.planning.placement import UNSAID, Room, place
+from nemotron.planning.placement import UNSAID, Offer, place
 
-EIGHT, TWO_OF_EIGHT = Room(None, 8), Room(2, 8)
+EIGHT, TWO_OF_EIGHT = Offer(None, 8), Offer(2, 8)
 
 
 @pytest.mark.parametrize(
-    ("usual", "run", "room", "gpus", "nodes", "expected"),
+    ("usual", "run", "offer", "gpus", "nodes", "expected"),
     [
         (8, {}, UNSAID, None, None, (8, 1)),
         (8, {"gpus": 4, "nodes": 2}, UNSAID, None, None, (4, 2)),
@@ -29,32 +29,32 @@ EIGHT, TWO_OF_EIGHT = Room(None, 8), Room(2, 8)
         (1, {}, TWO_OF_EIGHT, None, None, (1, 1)),
         (1, {"gpus": 16}, TWO_OF_EIGHT, None, None, (8, 1)),
         (1, {}, TWO_OF_EIGHT, 16, None, (16, 2)),
-        (8, {}, Room(1, 0), None, None, (8, 1)),
+        (8, {}, Offer(1, 0), None, None, (8, 1)),
         (8, {}, TWO_OF_EIGHT, 0, None, (0, 1)),
     ],
 )
-def test_a_step_gets_what_was_named_then_the_room_then_what_it_asks_for(
+def test_a_step_gets_what_was_named_then_the_offer_then_what_it_asks_for(
     small: SmallCatalog,
     usual: int,
     run: dict[str, int],
-    room: Room,
+    offer: Offer,
     gpus: int | None,
     nodes: int | None,
     expected: tuple[int, int],
 ) -> None:
     small.step("train/one", head=f"gpus = {usual}", default="a: 1\n")
     step = small.catalog().find("one")
-    assert place(step, RunSection(**run), room, gpus, nodes) == expected
+    assert place(step, RunSection(**run), offer, gpus, nodes) == expected
 
 
 @pytest.mark.parametrize(
     ("above", "below", "expected"),
     [
         (UNSAID, TWO_OF_EIGHT, TWO_OF_EIGHT),
-        (Room(4, 4), TWO_OF_EIGHT, Room(4, 4)),
-        (EIGHT, Room(3, 1), Room(3, 8)),
-        (Room(1, 0), TWO_OF_EIGHT, Room(1, 0)),
+        (Offer(4, 4), TWO_OF_EIGHT, Offer(4, 4)),
+        (EIGHT, Offer(3, 1), Offer(3, 8)),
+        (Offer(1, 0), TWO_OF_EIGHT, Offer(1, 0)),
     ],
 )
-def test_a_profile_counts_before_the_pipelines_hardware(above: Room, below: Room, expected: Room) -> None:
+def test_a_profile_counts_before_the_pipelines_hardware(above: Offer, below: Offer, expected: Offer) -> None:
     assert above.over(below) == expected

@@ -45,6 +45,7 @@ RULES: tuple[Rule, ...] = (
     safety.pickle_checkpoints,
     safety.outputs_over_inputs,
     profile_rules.library_is_served,
+    profile_rules.python_is_there,
     profile_rules.room_is_enough,
     profile_rules.gpu_kind_is_known,
     profile_rules.secrets_are_set,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,20 @@ def library_is_served(request: StepRequest) -> Iterator[Diagnostic]:
             f"the profile '{profile.name}' does not say which Python on {profile.host} has '{library}'",
             where=profile.place(""),
             fix='add python = "/path/to/bin/python", or a container_image',
+        )
+
+
+def python_is_there(request: StepRequest) -> Iterator[Diagnostic]:
+    """The Python that a profile of this machine names is a program here."""
+    profile = request.profile
+    if profile is None or not profile.is_local or profile.python is None or profile.setup:
+        return  # what `setup` loads may bring it
+    if shutil.which(profile.python) is None:
+        yield blocked(
+            "NMT627",
+            f"the Python of the profile '{profile.name}' is not there: {profile.python}",
+            where=profile.place("python"),
+            fix="correct python, or leave it out for that of the step's library",
         )
 
 

@@ -15,7 +15,7 @@ from nemotron.nearest import did_you_mean
 from nemotron.planning.have import Have, have_from_table
 from nemotron.planning.nodes import Link
 from nemotron.planning.pipeline_form import HARDWARE, form_problems
-from nemotron.planning.placement import Room
+from nemotron.planning.placement import Offer
 from nemotron.planning.promises import promises_of, stands_for
 from nemotron.planning.request import Promises, StepRequest
 from nemotron.planning.resolve import Wish, resolve
@@ -134,7 +134,7 @@ def request_of(
             places[key] = place
     gpus = step.gpus if gpus is None else gpus
     profile = profile_of(pipeline, step)
-    wish = Wish(step.step, step.config, [], gpus, step.nodes, profile, _room(pipeline))
+    wish = Wish(step.step, step.config, [], gpus, step.nodes, profile, _offer(pipeline))
     request = resolve(wish, catalog, bound=bound, places=places, promises=dict(promises))
     return replace(request, name=step.name)
 
@@ -150,10 +150,10 @@ def profile_of(pipeline: Pipeline, step: PipelineStep) -> Profile | None:
         raise Failure(replace(each, where=each.where or named) for each in failure.diagnostics) from failure
 
 
-def _room(pipeline: Pipeline) -> Room:
+def _offer(pipeline: Pipeline) -> Offer:
     hardware = pipeline.document.get("hardware") or {}
     counts = (hardware.get("nodes"), hardware.get("gpus_per_node"))
-    return Room(*(count if isinstance(count, int) else None for count in counts))
+    return Offer(*(count if isinstance(count, int) else None for count in counts))
 
 
 def missing_haves(pipeline: Pipeline) -> Iterator[Diagnostic]:

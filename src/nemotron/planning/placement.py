@@ -10,40 +10,40 @@ from nemotron.profiles.profile import Profile
 
 
 @dataclass(frozen=True)
-class Room:
+class Offer:
     """Nodes, and GPUs of each: what a profile, or a pipeline's `hardware`, offers."""
 
     nodes: int | None = None
     gpus_per_node: int | None = None
 
     @classmethod
-    def of(cls, profile: Profile | None) -> Room:
+    def of(cls, profile: Profile | None) -> Offer:
         return cls(profile.nodes, profile.gpus_per_node) if profile else cls()
 
-    def over(self, below: Room) -> Room:
-        """What this room says, and of what it says nothing the other."""
+    def over(self, below: Offer) -> Offer:
+        """What this offer says, and of what it says nothing the other."""
         nodes = below.nodes if self.nodes is None else self.nodes
-        return Room(nodes, below.gpus_per_node if self.gpus_per_node is None else self.gpus_per_node)
+        return Offer(nodes, below.gpus_per_node if self.gpus_per_node is None else self.gpus_per_node)
 
 
-UNSAID = Room()
+UNSAID = Offer()
 
 
-def place(step: Step, run: RunSection, room: Room, gpus: int | None, nodes: int | None) -> tuple[int, int]:
-    """GPUs in all and nodes: as named, else from the room there is, else the config's `run:`, the manifest.
+def place(step: Step, run: RunSection, offer: Offer, gpus: int | None, nodes: int | None) -> tuple[int, int]:
+    """GPUs in all and nodes: as named, else by the offer, else the config's `run:`, the manifest.
 
-    A step that is made for several GPUs gets all of the room; another one no more than it asks for, and one
+    A step that is made for several GPUs gets all of the offer; another one no more than it asks for, and one
     that asks for none gets none.
     """
     usual = step.manifest.step.gpus
     asked = usual if run.gpus is None else run.gpus
-    per_node = room.gpus_per_node
+    per_node = offer.gpus_per_node
     if gpus is not None:
         fitting = -(-gpus // per_node) if per_node else run.nodes
         return gpus, nodes or fitting or 1
     if not per_node or asked == 0:
-        return asked, nodes or (room.nodes if asked else None) or run.nodes or 1
+        return asked, nodes or (offer.nodes if asked else None) or run.nodes or 1
     if usual > 1:
-        nodes = nodes or room.nodes or 1
+        nodes = nodes or offer.nodes or 1
         return nodes * per_node, nodes
     return min(asked, per_node), nodes or 1

@@ -9,7 +9,7 @@ from nemotron.catalog.catalog import Catalog
 from nemotron.config.layers import Config, RunSection, find_config, resolve_config
 from nemotron.config.overrides import parse_overrides
 from nemotron.diagnostic import Place
-from nemotron.planning.placement import UNSAID, Room, place
+from nemotron.planning.placement import UNSAID, Offer, place
 from nemotron.planning.request import Promises, StepRequest, bind
 from nemotron.profiles.profile import Profile
 
@@ -18,7 +18,7 @@ from nemotron.profiles.profile import Profile
 class Wish:
     """One step as it was asked for: names and arguments, nothing looked up yet.
 
-    `profile` is where it runs; `room` what a pipeline's `hardware` offers.
+    `profile` is where it runs; `offer` what the pipeline's `hardware` is.
     """
 
     step: str
@@ -27,7 +27,7 @@ class Wish:
     gpus: int | None = None
     nodes: int | None = None
     profile: Profile | None = None
-    room: Room = UNSAID
+    offer: Offer = UNSAID
 
 
 def resolve(
@@ -38,7 +38,7 @@ def resolve(
     places: dict[str, Place] | None = None,
     promises: Promises | None = None,
 ) -> StepRequest:
-    """Look everything up. GPUs and nodes: the wish, the profile, the room, the config's `run:`, the manifest.
+    """Look everything up. GPUs and nodes: the wish, the profile, the offer, then the step's own.
 
     `bound` are config keys that a plan sets, below the overrides; their values may stand for `promises`, and
     `places` say where a pipeline file states them.
@@ -46,8 +46,8 @@ def resolve(
     step = catalog.find(wish.step)
     overrides = parse_overrides(wish.overrides)
     config = resolve_config(find_config(step, wish.config), overrides, bound, places)
-    room = Room.of(wish.profile).over(wish.room)
-    gpus, nodes = place(step, config.run, room, wish.gpus, wish.nodes)
+    offer = Offer.of(wish.profile).over(wish.offer)
+    gpus, nodes = place(step, config.run, offer, wish.gpus, wish.nodes)
     if wish.profile is not None:
         config.run = _on_profile(config, wish.profile)
     request = bind(

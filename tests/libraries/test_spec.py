@@ -27,6 +27,15 @@ def test_an_unknown_library_suggests_the_nearest(tiny):
     assert "automodel" in failure.value.diagnostics[0].fix
 
 
+def test_a_library_has_aliases(tiny):
+    description = tiny.locks / "tiny.toml"
+    description.write_text('aliases = ["small"]\n' + description.read_text())
+
+    assert load("small") == load("tiny")
+    assert "small" not in names()
+    assert load("megatron").name == "megatron_bridge"
+
+
 def test_the_digest_changes_with_the_lock_and_with_torch_only(tiny):
     first = load("tiny").lock_digest
     description = tiny.locks / "tiny.toml"

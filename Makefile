@@ -4,12 +4,13 @@ export PATH := $(HOME)/.local/bin:$(PATH)
 UV_RUN := uv run --quiet
 QUICKSTART := output/quickstart
 
-.PHONY: help setup quickstart test check format benchmark clean
+.PHONY: help setup megatron quickstart test check format benchmark clean
 
 help:
 	@echo "make quickstart   set everything up, then train, tune, merge and evaluate a small model"
 	@echo "make test         set everything up, then run the checks and the tests"
 	@echo "make setup        uv, the command line, the AutoModel library; installs nothing twice"
+	@echo "make megatron     the Megatron-Bridge library beside it; installs nothing twice"
 	@echo "make check        ruff and mypy"
 	@echo "make benchmark    the numbers of the README that need no GPU"
 
@@ -18,6 +19,9 @@ setup:
 	@uv sync --quiet --compile-bytecode
 	@$(UV_RUN) python -m compileall -q src/nemotron
 	@$(UV_RUN) nemotron library install automodel
+
+megatron: setup
+	@$(UV_RUN) nemotron library install megatron_bridge
 
 quickstart: setup
 	@$(UV_RUN) python examples/quickstart/run.py $(QUICKSTART)
@@ -28,7 +32,7 @@ check:
 	$(UV_RUN) ruff format --check .
 	$(UV_RUN) mypy
 
-test: setup check
+test: setup megatron check
 	$(UV_RUN) pytest
 
 format:

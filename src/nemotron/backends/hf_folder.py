@@ -17,10 +17,10 @@ PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 WANTED_OF_HUB = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model", "*.tiktoken"]
 
 
-def local_folder(name: str, key: str) -> Path:
+def local_folder(name: str, key: str, revision: str | None = None, *, code: bool = False) -> Path:
     """The folder of a checkpoint that is a path or a name on the hub. JobError NMT340 when it is neither.
 
-    `key` is the config key that named it.
+    `key` is the config key that named it. With `code` the Python that a model brings is fetched too.
     """
     if os.path.isdir(name):
         return Path(name)
@@ -29,7 +29,8 @@ def local_folder(name: str, key: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name, allow_patterns=WANTED_OF_HUB))
+        wanted = [*WANTED_OF_HUB, *(["*.py"] if code else [])]
+        return Path(snapshot_download(name, revision=revision, allow_patterns=wanted))
     except Exception as error:  # the hub's client raises errors of several libraries
         reason = str(error).strip().splitlines()[0]
         raise JobError(

@@ -6,17 +6,17 @@ The config is the recipe's own YAML. Reads the base model's folder and the data;
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
+from nemotron.backends import blend
 from nemotron.backends.automodel import checkpoints, cpu
 from nemotron.backends.job import Job, JobError, Output
 
-# The names of blend.json, and what AutoModel calls the same splits in a config.
-_SPLITS = {"train": "train", "valid": "validation", "validation": "validation", "test": "test"}
+# What AutoModel calls the splits of a blend.json.
+_SPLITS = {"train": "train", "valid": "validation", "test": "test"}
 
 
 def main(job: Job) -> list[Output]:
@@ -80,9 +80,10 @@ def _recipe_config(config: dict[str, Any]) -> dict[str, Any]:
         config.pop("validation_dataset", None)
         config.pop("validation_dataloader", None)
     for section in ("dataset", "validation_dataset"):
-        blend = _blend_file(_data_path(config.get(section)))
-        if blend is not None:
-            config[section] = {**config[section], "paths": _read_blend(blend)}
+        file = blend.file_of(_data_path(config.get(section)))
+        if file is not None:
+            paths = {_SPLITS[name]: entries for name, entries in blend.read(file).items()}
+            config[section] = {**config[section], "paths": paths}
     return config
 
 
@@ -90,35 +91,6 @@ def _data_path(section: Any) -> Any:
     """Where a data set's section says that its data is, by whichever key its class has for that."""
     table = section if isinstance(section, dict) else {}
     return next((table[key] for key in ("path_or_dataset_id", "paths") if table.get(key) is not None), None)
-
-
-def _blend_file(paths: Any) -> Path | None:
-    """The blend.json that a binidx artifact's path means; None for any other form that AutoModel takes."""
-    if not isinstance(paths, str):
-        return None
-    path = Path(paths)
-    if path.is_dir() and (path / "blend.json").is_file():
-        return path / "blend.json"
-    return path if path.suffix == ".json" and path.is_file() else None
-
-
-def _read_blend(file: Path) -> dict[str, list[str]]:
-    """Split → weights and prefixes in turn, relative prefixes being relative to the file."""
-    try:
-        blend = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as problem:
-        raise JobError("NMT216", f"blend.json is not JSON: {problem}", file=file, line=1) from problem
-    if not isinstance(blend, dict) or not set(blend) <= set(_SPLITS):
-        raise JobError("NMT216", "blend.json must map train, valid and test to lists", file=file, line=1)
-    return {_SPLITS[name]: [_prefix(str(e), file.parent) for e in entries] for name, entries in blend.items()}
-
-
-def _prefix(entry: str, folder: Path) -> str:
-    try:
-        float(entry)
-    except ValueError:
-        return str(folder / entry)
-    return entry
 
 
 def _number(value: Any) -> float | None:

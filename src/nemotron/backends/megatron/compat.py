@@ -39,6 +39,26 @@ def use_compiled_dataset_helpers() -> None:
         module.compile_helpers = import_helpers  # type: ignore[attr-defined]
 
 
+def save_each_step_once(saved: int) -> None:
+    """megatron-bridge 0.3.1: when training ends it saves the last step again, over what it saved just before.
+
+    A process that is killed there leaves a checkpoint that looks whole and is not. `saved` is the step whose
+    checkpoint is there already.
+    """
+    modules = [importlib.import_module(f"megatron.bridge.training.{name}") for name in ("train", "pretrain")]
+    save = modules[0].save_checkpoint
+    last = saved
+
+    def save_once(state: Any, *arguments: Any, **keywords: Any) -> None:
+        nonlocal last
+        if state.train_state.step != last:
+            save(state, *arguments, **keywords)
+            last = state.train_state.step
+
+    for module in modules:
+        module.save_checkpoint = save_once  # type: ignore[attr-defined]
+
+
 def import_without_vision_data() -> None:
     """megatron-bridge 0.3.1: importing any recipe imports megatron-energon, which only the vision ones use.
 

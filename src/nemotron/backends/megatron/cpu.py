@@ -184,6 +184,19 @@ def seed_without_cuda() -> None:
     setattr(setup, _STAND_IN, True)
 
 
+def clip_without_cuda() -> None:
+    """Let gradients on the CPU be clipped: Megatron-core's own function takes those of a GPU alone."""
+    optimizer = importlib.import_module("megatron.core.optimizer.optimizer")
+    optimizer.clip_grad_by_total_norm_fp32 = _clip  # type: ignore[attr-defined]
+
+
+def _clip(parameters: Any, max_norm: float, total_norm: float, use_decoupled_grad: bool = False) -> None:
+    scale = max_norm / (total_norm + 1.0e-6)
+    for parameter in parameters if scale < 1.0 else ():
+        if parameter.grad is not None:
+            parameter.grad.mul_(scale)
+
+
 def fit_to_cpu(provider: Any) -> None:
     """Make a model provider build layers of plain torch in 32 bits, as the CPU has no kernels for others."""
     import torch

@@ -20,5 +20,6 @@ def prepare() -> bool:
     if without_cuda:
         cpu.import_without_transformer_engine()
         cpu.seed_without_cuda()
+        cpu.clip_without_cuda()
     compat.use_compiled_dataset_helpers()
     return without_cuda

@@ -1,0 +1,80 @@
+"""Where a training's weights come from: its own last checkpoint, a Megatron one, the HF model, or nowhere.
+
+The first that there is, in this order. Tidies the output folder of what a killed attempt left half-written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nemotron.backends.job import Job, JobError
+from nemotron.backends.megatron import iterations
+
+
+@dataclass(frozen=True)
+class Start:
+    """What training starts from, in words too; `pretrained` is a Megatron checkpoint of the base."""
+
+    words: str
+    iteration: int = 0
+    pretrained: Path | None = None
+    hf_weights: bool = False
+
+
+def choose(config: Mapping[str, Any], base: Path) -> Start:
+    """What to start from. JobError NMT845 when the Megatron checkpoint that is named is not whole."""
+    save = Path(config["checkpoint"]["save"])
+    named = config["checkpoint"].get("pretrained_checkpoint")
+    pretrained = whole_checkpoint(Path(named)) if named else None
+    last = iterations.newest_whole(save)
+    if last is not None:
+        number = iterations.number_of(last) or 0
+        return Start(f"goes on from iteration {number} in {save}", number, pretrained)
+    if pretrained is not None:
+        return Start(f"starts from the Megatron checkpoint {pretrained}", 0, pretrained)
+    if config.get("load_hf_weights", True):
+        return Start(f"starts from the weights of {base}", hf_weights=True)
+    return Start(f"starts from random weights in the shape of {base}")
+
+
+def whole_checkpoint(named: Path) -> Path:
+    """The folder `iter_*` that a path or a link names. JobError NMT845 when it is none, or was cut off."""
+    folder = named.resolve()
+    if iterations.number_of(folder) is None:
+        newest = iterations.newest_whole(folder)
+        raise JobError(
+            "NMT845",
+            f"{named} is no checkpoint of one iteration: its name is not iter_…",
+            file=named,
+            fix=f"checkpoint.pretrained_checkpoint={newest}" if newest else "name one folder iter_*",
+        )
+    if lacking := iterations.missing_from(folder):
+        raise JobError(
+            "NMT845",
+            f"{named} is not a whole checkpoint: it lacks {', '.join(lacking)}",
+            file=named,
+            fix="name a checkpoint that was written to its end",
+        )
+    return folder
+
+
+def apply(start: Start, job: Job, container: Any, bridge: Any) -> None:
+    """Set the container to start there. The main process tidies the output folder before."""
+    save = Path(job.config["checkpoint"]["save"])
+    if job.is_main:
+        save.mkdir(parents=True, exist_ok=True)
+        iterations.tidy(save)
+    checkpoint = container.checkpoint
+    checkpoint.save = checkpoint.load = str(save)
+    checkpoint.pretrained_checkpoint = None
+    if start.pretrained is not None:
+        folder = job.folder / "pretrained"
+        if job.is_main:
+            iterations.point_at(folder, start.pretrained)
+        checkpoint.pretrained_checkpoint = str(folder)
+    if start.hf_weights:
+        container.model.perform_initialization = False
+        container.model.register_pre_wrap_hook(bridge.load_hf_weights)

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from nemotron.artifacts.digest import (
     chat_template_digest,
@@ -21,9 +21,6 @@ from nemotron.artifacts.digest import (
     tokenizer_digest,
 )
 from nemotron.artifacts.record import FactValue, is_complete, read_record, record_path
-
-if TYPE_CHECKING:
-    from nemotron.catalog.types import FactType
 
 _HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
 _FILE_SUFFIXES = (
@@ -39,6 +36,13 @@ _FILE_SUFFIXES = (
     ".safetensors",
 )
 HUB = "hub:"
+
+
+class FactKind(Protocol):
+    """How a fact's value is read; `nemotron.catalog.types.FactType` is one."""
+
+    @property
+    def kind(self) -> str: ...
 
 
 def is_hub_name(value: str) -> bool:
@@ -80,7 +84,7 @@ def input_digest(path: Path) -> str:
     return hash_of([record.digest, path.name]) if is_part else record.digest
 
 
-def fact_from_value(kind: FactType, value: Any) -> FactValue | None:
+def fact_from_value(kind: FactKind, value: Any) -> FactValue | None:
     """The fact that a config value states; None when it states none (absent, null, `???`)."""
     if value is None or value == "???":
         return None

@@ -8,15 +8,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
+from nemotron.catalog.catalog import Step
 from nemotron.catalog.manifest import KnownError, Table
 from nemotron.catalog.toml_model import read_toml
+from nemotron.catalog.types import Types
 from nemotron.diagnostic import Diagnostic, Place, error
 from nemotron.execution.store import Attempt, read_json
-from nemotron.planning.request import StepRequest
 
 _READ_BYTES = 4 << 20
 _KILLED = re.compile(r"Signal 9 \(SIGKILL\) received|exitcode\s*:\s*-9\b")
+
+
+class OfStep(Protocol):
+    """The step that failed, and the types of its catalog; a request is one."""
+
+    @property
+    def step(self) -> Step: ...
+
+    @property
+    def types(self) -> Types: ...
 
 
 class ErrorsFile(Table):
@@ -36,14 +48,14 @@ class Recovery:
 
 
 def explain(
-    request: StepRequest, attempt: Attempt, exit_code: int, *, memory_kills: int
+    request: OfStep, attempt: Attempt, exit_code: int, *, memory_kills: int
 ) -> tuple[Diagnostic, list[Recovery]]:
     """What went wrong, as a diagnostic, and the recovery of every known error in the log."""
     skipped, log = _read_log(attempt.log)
     return _diagnostic(attempt, exit_code, log, memory_kills), list(_recoveries(request, skipped, log))
 
 
-def _recoveries(request: StepRequest, skipped: int, log: str) -> Iterator[Recovery]:
+def _recoveries(request: OfStep, skipped: int, log: str) -> Iterator[Recovery]:
     """Every known error of the step, and of any job, that the log shows; it begins after `skipped` lines."""
     shown = log.replace("\r", "\n")  # a progress bar's redrawings are no lines, but `^` must match there
     for entry in (*request.step.manifest.errors, *_common(request)):
@@ -107,7 +119,7 @@ def _last_error(log: str) -> str:
     return (own or named or [""])[-1][:300]
 
 
-def _common(request: StepRequest) -> tuple[KnownError, ...]:
+def _common(request: OfStep) -> tuple[KnownError, ...]:
     return _read_common(request.types.source.with_name("errors.toml"))
 
 

@@ -1,0 +1,228 @@
+"""Handing a run to the cluster: one folder sent, one conversation that submits every job or none.
+
+Writes the attempts into the run store, and the same into the run's folder on the cluster.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from nemotron.config.secrets import redact_tree
+from nemotron.config.yaml_places import dump_yaml
+from nemotron.diagnostic import Diagnostic, Failure, blocked, error
+from nemotron.execution.slurm import submission
+from nemotron.execution.slurm.host import Host, Unanswered, unanswered
+from nemotron.execution.slurm.script import (
+    GO,
+    NOT_RELEASED,
+    REFUSED,
+    RELEASED,
+    SUBMITTED,
+    job_script,
+    submit_script,
+)
+from nemotron.execution.slurm.states import job_prefix, no_slurm, scheduler_unanswered
+from nemotron.execution.slurm.submission import Placed
+from nemotron.execution.store import Attempt, Run, Store, write_json
+from nemotron.files import write_atomic
+from nemotron.profiles.profile import Profile
+
+EXECUTOR = "slurm"
+_NO_CONTROLLER = ("Unable to contact slurm controller", "Socket timed out", "Connection refused")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where a run is on a cluster: the host, and the run's folder there."""
+
+    host: Host
+    folder: PurePosixPath
+
+
+def is_on_cluster(run: Run) -> bool:
+    """Whether the run was handed to a cluster."""
+    return run.told().get("executor") == EXECUTOR
+
+
+def cluster_of(run: Run) -> Cluster:
+    """Where the run is, by what was written down when it was submitted."""
+    told = run.told()
+    return Cluster(Host(**told["cluster"]), PurePosixPath(told["remote"]))
+
+
+def one_cluster(steps: Sequence[Placed]) -> Profile:
+    """The profile of the steps, all of one host. Failure NMT655 where they are of several."""
+    first = steps[0].profile
+    for step in steps:
+        own = step.profile
+        if own.is_local or (Host.of(own), own.remote_job_dir) != (Host.of(first), first.remote_job_dir):
+            raise Failure(
+                blocked(
+                    "NMT655",
+                    f"{step.name} runs on '{own.name}', {steps[0].name} on '{first.name}'",
+                    detail="one scheduler orders a run: its profiles have one host and one remote_job_dir",
+                    where=own.place("host"),
+                    fix="one profile for the whole pipeline: --batch PROFILE",
+                )
+            )
+    return first
+
+
+def new_run(store: Store, name: str, pipeline: str, steps: Sequence[Placed], **told: Any) -> Run:
+    """A run's folder here, that says where the run will be."""
+    profile = one_cluster(steps)
+    run = store.new_run(name, pipeline, executor=EXECUTOR, profile=profile.name, **told)
+    host = Host.of(profile)
+    where = {"name": host.name, "user": host.user, "port": host.port, "identity": host.identity}
+    remote = str(PurePosixPath(profile.remote_job_dir or "") / run.id)
+    write_json(run.folder / "run.json", {**run.told(), "cluster": where, "remote": remote})
+    return run
+
+
+def submit(run: Run, steps: Sequence[Placed], wanted: Collection[str]) -> None:
+    """Submit the jobs of the `wanted` steps; the others are finished in this run.
+
+    Failure NMT650, NMT651 (exit code 4), NMT652, NMT653: then no job of it is left in the queue, and no
+    attempt here.
+    """
+    cluster = cluster_of(run)
+    chosen = [step for step in steps if step.name in wanted]
+    attempts = {step.name: run.new_attempt(step.name) for step in chosen}
+    known = attempts | {s.name: run.attempts(s.name)[0] for s in steps if s.name not in wanted}
+    try:
+        for step in chosen:
+            _write(run, cluster.folder, step, attempts[step.name], known)
+        jobs = [
+            (step.name, str(submission.relative(attempts[step.name])), _waits_for(step, attempts))
+            for step in chosen
+        ]
+        _send(cluster, chosen, attempts, submit_script(jobs))
+        _hand_over(cluster, _secrets(chosen))
+    except Failure as failure:
+        if not isinstance(failure, _Unclear):
+            for attempt in attempts.values():
+                shutil.rmtree(attempt.folder)
+        raise
+
+
+class _Unclear(Unanswered):
+    """The host went away when the jobs may have been released already."""
+
+
+def _waits_for(step: Placed, attempts: dict[str, Attempt]) -> list[str]:
+    needed = {producer for producer, _ in step.after().values()}
+    return [name for name in attempts if name in needed]
+
+
+def _write(
+    run: Run, folder: PurePosixPath, step: Placed, attempt: Attempt, known: dict[str, Attempt]
+) -> None:
+    """The attempt's files: config, orders, batch script, and what reports read."""
+    name = f"{job_prefix(run)}{submission.job_suffix(step.name)}"
+    job = submission.job_spec(step, name, folder, attempt)
+    orders = submission.orders(step, job, known)
+    write_atomic(attempt.config, dump_yaml(step.config))
+    write_json(attempt.folder / "job.json", orders)
+    write_atomic(attempt.folder / "job.sh", job_script(job, step.profile))
+    write_json(
+        attempt.command,
+        {
+            "step": orders["step"],
+            "argv": ["sbatch", str(job.folder / "job.sh")],
+            "cwd": str(job.folder),
+            "env_vars": redact_tree(step.request.config.run.env_vars),
+            "executor": EXECUTOR,
+            "job": name,
+            "key": step.key,
+            "library": step.request.step.manifest.step.library,
+            "gpus": step.request.gpus,
+            "outputs": step.outputs,
+            "ingredients": redact_tree(step.parts),
+        },
+    )
+
+
+def _secrets(steps: Sequence[Placed]) -> str:
+    """The values to hand on, as one line; empty when there are none."""
+    names = dict.fromkeys(name for step in steps for name in step.profile.secrets)
+    values = {name: os.environ[name] for name in names if name in os.environ}
+    return json.dumps(values) if values else ""
+
+
+def _send(cluster: Cluster, steps: Sequence[Placed], attempts: dict[str, Attempt], script: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="nemotron-") as temporary:
+        parcel = Path(temporary)
+        content = submission.code_of(steps)
+        content |= {str(submission.relative(attempt)): attempt.folder for attempt in attempts.values()}
+        for place, source in content.items():
+            (parcel / place).parent.mkdir(parents=True, exist_ok=True)
+            (parcel / place).symlink_to(source)
+        (parcel / "submit.sh").write_text(script, encoding="utf-8")
+        cluster.host.send(parcel, str(cluster.folder))
+
+
+def _hand_over(cluster: Cluster, secrets: str) -> None:
+    """Run the submit script: it takes the secrets, holds every job until we say go, and tells how it went."""
+    script = str(cluster.folder / "submit.sh")
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
+        process = cluster.host.start(script, errors)
+        is_submitted = is_released = False
+        with _closing(process) as (stdin, stdout), contextlib.suppress(BrokenPipeError):
+            print(secrets, file=stdin, flush=True)
+            is_submitted = _wait_for(SUBMITTED, stdout)
+            if is_submitted:
+                print(GO, file=stdin, flush=True)
+                is_released = _wait_for(RELEASED, stdout)
+        errors.seek(0)
+        if not is_released:
+            raise _failure(cluster, process.returncode, errors.read(), is_submitted=is_submitted)
+
+
+@contextlib.contextmanager
+def _closing(process: subprocess.Popen[str]) -> Any:
+    """Its pipes; the end of stdin ends it, and takes its jobs back if they are not released."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield process.stdin, process.stdout
+    finally:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+        process.wait()
+        process.stdout.close()
+
+
+def _wait_for(word: str, stdout: IO[str]) -> bool:
+    """Whether the script said the word before it ended; what a profile script prints is passed over."""
+    return any(line.strip() == word for line in stdout)
+
+
+def _failure(cluster: Cluster, code: int, errors: str, *, is_submitted: bool) -> Failure:
+    command = ["bash", str(cluster.folder / "submit.sh")]
+    if code in (REFUSED, NOT_RELEASED):
+        if any(sign in errors for sign in _NO_CONTROLLER):
+            return scheduler_unanswered(cluster.host, "sbatch", errors)
+        if "not found" in errors or "No such file" in errors:
+            return no_slurm(cluster.host, "sbatch")
+        return Failure(_refused(cluster, errors))
+    failure = unanswered(cluster.host, command, errors)
+    return _Unclear(failure.diagnostics) if is_submitted else failure
+
+
+def _refused(cluster: Cluster, errors: str) -> Diagnostic:
+    lines = [line.strip() for line in errors.splitlines() if "error" in line.lower()] or [errors.strip()]
+    return error(
+        "NMT653",
+        f"Slurm on {cluster.host} took no job: {lines[-1].removeprefix('sbatch: error: ')}",
+        detail="the jobs that it had taken before are cancelled: nothing of this run is in the queue",
+        fix="correct the profile: account, partition, qos, time and sbatch are handed to sbatch as they are",
+    )

@@ -1,0 +1,347 @@
+"""A Slurm of the tests' own: four nodes with pretended GPUs on this machine, and an ssh server before it.
+
+Starts munged, slurmctld, a slurmd for each node, sshd, and with accounting slurmdbd and a database, all in
+the foreground as children of the test process, with sockets, keys and ports of their own below one folder.
+`stop` ends them by their ids; they end too when the test process dies, however it dies.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+NODES, CPUS, GPUS = 4, 8, 8
+PROGRAMS = {
+    "slurmctld": "slurmctld",
+    "slurmd": "slurmd",
+    "sbatch": "slurm-client",
+    "munged": "munge",
+    "sshd": "openssh-server",
+    "ssh": "openssh-client",
+    "rsync": "rsync",
+}
+ACCOUNTING_PROGRAMS = {"slurmdbd": "slurmdbd", "mariadbd": "mariadb-server"}
+_SBIN = "/usr/sbin:/usr/local/sbin:/sbin"
+_PR_SET_PDEATHSIG = 1
+
+
+def missing_packages() -> list[str]:
+    """The packages that a cluster of tests needs and this machine has not; it needs to be root as well."""
+    path = f"{os.environ.get('PATH', '')}:{_SBIN}"
+    wanted = {**PROGRAMS, **ACCOUNTING_PROGRAMS}
+    missing = [package for program, package in wanted.items() if shutil.which(program, path=path) is None]
+    return missing if os.getuid() == 0 else [*missing, "(and to be root)"]
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+@dataclass
+class Cluster:
+    """A cluster in `folder`. `conf` is its slurm.conf, `ssh_config` the client's way to it."""
+
+    folder: Path
+    accounting: bool = False
+    daemons: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def conf(self) -> Path:
+        return self.folder / "etc" / "slurm.conf"
+
+    @property
+    def ssh_config(self) -> Path:
+        return self.folder / "ssh" / "config"
+
+    def start(self) -> None:
+        """Start everything and wait until every node is idle."""
+        for name in ("etc", "run", "log", "state", "spool", "dev", "ssh"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        self.ports = free_ports(4 + NODES)
+        self._start_munge()
+        (self.folder / "etc" / "plugstack.conf").touch()
+        self._write_slurm()
+        if self.accounting:
+            self._start_accounting()
+        self._daemon("slurmctld", "slurmctld", "-D", "-i")
+        for node in range(1, NODES + 1):
+            (self.folder / "spool" / f"n{node}").mkdir()
+            self._daemon(f"slurmd-n{node}", "slurmd", "-D", "-N", f"n{node}")
+        self._start_sshd()
+        idle = ["sinfo", "-h", "-N", "-p", "batch", "-t", "idle", "-o", "%N"]
+        self._wait(lambda: len(self.command(*idle).split()) == NODES, "idle nodes")
+
+    def stop(self) -> None:
+        """End every daemon, those that were started last first."""
+        for daemon in reversed(self.daemons.values()):
+            daemon.terminate()
+        for daemon in reversed(self.daemons.values()):
+            try:
+                daemon.wait(10)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait()
+        self.daemons.clear()
+
+    def command(self, *argv: str) -> str:
+        """What a command of Slurm prints; empty when it fails."""
+        environment = {**os.environ, "SLURM_CONF": str(self.conf)}
+        return subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60).stdout
+
+    def jobs(self) -> dict[str, str]:
+        """Name → state of every job in the queue, none that has ended."""
+        rows = self.command("squeue", "-h", "-o", "%j|%T").splitlines()
+        return dict(row.split("|") for row in rows)
+
+    def stop_sshd(self) -> None:
+        """The host cannot be reached any more, and those connected to it are cut off."""
+        sshd = self.daemons.pop("sshd")
+        for pid in _descendants(sshd.pid):
+            os.kill(pid, signal.SIGKILL)
+        sshd.kill()
+        sshd.wait()
+
+    def start_sshd(self) -> None:
+        self._daemon(
+            "sshd", self._program("sshd"), "-D", "-f", str(self.folder / "ssh" / "sshd_config"), "-e"
+        )
+        self._wait(self._answers, "ssh server")
+
+    def cut_connections(self) -> None:
+        """End every ssh connection that there is; new ones are taken."""
+        for pid in _descendants(self.daemons["sshd"].pid):
+            os.kill(pid, signal.SIGKILL)
+
+    def _answers(self) -> bool:
+        with socket.socket() as client:
+            return client.connect_ex(("127.0.0.1", self.ports[3])) == 0
+
+    def _start_munge(self) -> None:
+        key = self.folder / "run" / "munge.key"
+        key.write_bytes(os.urandom(128))
+        key.chmod(0o400)
+        run = self.folder / "run"
+        self._daemon(
+            "munged",
+            "munged",
+            "--foreground",
+            "--force",
+            f"--key-file={key}",
+            f"--socket={run / 'munge.sock'}",
+            f"--pid-file={run / 'munged.pid'}",
+            f"--log-file={self.folder / 'log' / 'munged.log'}",
+            f"--seed-file={run / 'munge.seed'}",
+        )
+        self._wait((run / "munge.sock").exists, "munge socket")
+
+    def _write_slurm(self) -> None:
+        host = socket.gethostname().split(".")[0]
+        kind = "accounting_storage/slurmdbd" if self.accounting else "accounting_storage/none"
+        nodes = [
+            f"NodeName=n{n} NodeHostname={host} NodeAddr=127.0.0.1 Port={self.ports[3 + n]} CPUs={CPUS} "
+            f"RealMemory=4000 Gres=gpu:{GPUS} State=UNKNOWN"
+            for n in range(1, NODES + 1)
+        ]
+        # Preempted jobs of `spot` get a notice and half a minute; those of `batch` none.
+        partitions = [
+            f"PartitionName={name} Nodes=n[1-{NODES}] State=UP MaxTime=INFINITE {options}"
+            for name, options in (
+                ("batch", "Default=YES PriorityTier=1 PreemptMode=REQUEUE"),
+                ("spot", "PriorityTier=1 PreemptMode=REQUEUE GraceTime=60"),
+                ("urgent", "PriorityTier=10 PreemptMode=OFF"),
+            )
+        ]
+        lines = [
+            "ClusterName=tests",
+            f"SlurmctldHost={host}(127.0.0.1)",
+            "SlurmUser=root",
+            "SlurmdUser=root",
+            "AuthType=auth/munge",
+            # Requeued jobs wait until their credential is out of date: two minutes unless said otherwise.
+            f"AuthInfo=socket={self.folder / 'run' / 'munge.sock'},cred_expire=2",
+            "CredType=cred/munge",
+            f"SlurmctldPort={self.ports[0]}",
+            f"StateSaveLocation={self.folder / 'state'}",
+            f"SlurmdSpoolDir={self.folder / 'spool'}/%n",
+            f"SlurmctldPidFile={self.folder / 'run' / 'slurmctld.pid'}",
+            f"SlurmdPidFile={self.folder / 'run'}/slurmd-%n.pid",
+            f"SlurmctldLogFile={self.folder / 'log' / 'slurmctld.log'}",
+            f"SlurmdLogFile={self.folder / 'log'}/slurmd-%n.log",
+            "ProctrackType=proctrack/linuxproc",
+            "TaskPlugin=task/none",
+            "JobAcctGatherType=jobacct_gather/none",
+            "SwitchType=switch/none",
+            "MpiDefault=none",
+            "ReturnToService=2",
+            "SlurmdParameters=config_overrides",
+            "SchedulerType=sched/backfill",
+            "SchedulerParameters=sched_interval=1,sched_min_interval=0,bf_interval=1,batch_sched_delay=0",
+            "SelectType=select/cons_tres",
+            "SelectTypeParameters=CR_Core",
+            "PreemptType=preempt/partition_prio",
+            "PreemptMode=REQUEUE",
+            "JobRequeue=1",
+            "KillWait=2",
+            "MinJobAge=600",
+            f"AccountingStorageType={kind}",
+            *(self._accounting_lines() if self.accounting else ()),
+            "GresTypes=gpu",
+            f"PlugStackConfig={self.folder / 'etc' / 'plugstack.conf'}",
+            *nodes,
+            *partitions,
+        ]
+        self.conf.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        devices = self.folder / "dev"
+        for number in range(GPUS):  # slurmd drops GPUs without a device; nothing opens these
+            os.mknod(devices / f"nvidia{number}", 0o666 | stat.S_IFCHR, os.makedev(195, number))
+        gres = [
+            f"NodeName=n{n} Name=gpu Count={GPUS} File={devices}/nvidia[0-{GPUS - 1}]"
+            for n in range(1, NODES + 1)
+        ]
+        (self.folder / "etc" / "gres.conf").write_text("\n".join(gres) + "\n", encoding="utf-8")
+
+    def _accounting_lines(self) -> list[str]:
+        return [
+            "AccountingStorageHost=localhost",
+            f"AccountingStoragePort={self.ports[1]}",
+            f"AccountingStoragePass={self.folder / 'run' / 'munge.sock'}",
+        ]
+
+    def _start_accounting(self) -> None:
+        database, run = self.folder / "mysql", self.folder / "run"
+        user = ["--no-defaults", "--user=root", f"--datadir={database}"]
+        made = ["mariadb-install-db", *user, "--auth-root-authentication-method=normal", "--skip-test-db"]
+        subprocess.run(made, check=True, capture_output=True, timeout=120)
+        address = [f"--socket={run / 'mysql.sock'}", f"--port={self.ports[2]}", "--bind-address=127.0.0.1"]
+        self._daemon("mariadbd", "mariadbd", *user, *address, "--innodb-buffer-pool-size=128M")
+        client = ["mariadb", "--no-defaults", "-uroot", "-S", str(run / "mysql.sock"), "-e"]
+        self._wait(lambda: subprocess.run([*client, ""], capture_output=True).returncode == 0, "database")
+        grants = [
+            f"create user slurm@'{host}' identified by 'slurm'; grant all on slurm_acct_db.* to slurm@'{host}';"
+            for host in ("localhost", "127.0.0.1")
+        ]
+        subprocess.run([*client, "".join(grants)], check=True, capture_output=True)
+        lines = [
+            "AuthType=auth/munge",
+            f"AuthInfo=socket={run / 'munge.sock'}",
+            "DbdHost=localhost",
+            f"DbdPort={self.ports[1]}",
+            "SlurmUser=root",
+            f"LogFile={self.folder / 'log' / 'slurmdbd.log'}",
+            f"PidFile={run / 'slurmdbd.pid'}",
+            "StorageType=accounting_storage/mysql",
+            "StorageHost=127.0.0.1",
+            f"StoragePort={self.ports[2]}",
+            "StorageUser=slurm",
+            "StoragePass=slurm",
+            "StorageLoc=slurm_acct_db",
+            "CommitDelay=1",
+        ]
+        file = self.folder / "etc" / "slurmdbd.conf"
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        file.chmod(0o600)
+        self._daemon("slurmdbd", "slurmdbd", "-D")
+        clusters = ["sacctmgr", "-n", "-i", "add", "cluster", "tests"]
+        self._wait(lambda: "tests" in self.command(*clusters), "accounting")
+        self.command("sacctmgr", "-i", "add", "account", "default", "Description=d", "Organization=o")
+        self.command("sacctmgr", "-i", "add", "user", "root", "DefaultAccount=default")
+
+    def _start_sshd(self) -> None:
+        folder = self.folder / "ssh"
+        folder.chmod(0o700)
+        Path("/run/sshd").mkdir(exist_ok=True)  # sshd insists on it
+        for name in ("host_key", "id"):
+            subprocess.run(
+                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True
+            )
+        shutil.copy(folder / "id.pub", folder / "authorized_keys")
+        server = [
+            f"Port {self.ports[3]}",
+            "ListenAddress 127.0.0.1",
+            f"HostKey {folder / 'host_key'}",
+            f"PidFile {folder / 'sshd.pid'}",
+            f"AuthorizedKeysFile {folder / 'authorized_keys'}",
+            "PasswordAuthentication no",
+            "UsePAM no",
+            "PermitRootLogin prohibit-password",
+            "StrictModes no",
+            f"SetEnv SLURM_CONF={self.conf}",
+        ]
+        (folder / "sshd_config").write_text("\n".join(server) + "\n", encoding="utf-8")
+        host_key = (folder / "host_key.pub").read_text(encoding="utf-8").split()[:2]
+        known = f"[127.0.0.1]:{self.ports[3]} {' '.join(host_key)}\n"
+        (folder / "known_hosts").write_text(known, encoding="utf-8")
+        client = [
+            "Host cluster",
+            "  HostName 127.0.0.1",
+            f"  Port {self.ports[3]}",
+            "  User root",
+            f"  IdentityFile {folder / 'id'}",
+            "  IdentitiesOnly yes",
+            f"  UserKnownHostsFile {folder / 'known_hosts'}",
+        ]
+        self.ssh_config.write_text("\n".join(client) + "\n", encoding="utf-8")
+        self.start_sshd()
+
+    def _program(self, name: str) -> str:
+        found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_SBIN}")
+        assert found is not None, f"{name} is not installed"
+        return found
+
+    def _daemon(self, name: str, program: str, *arguments: str) -> None:
+        environment = {**os.environ, "SLURM_CONF": str(self.conf)}
+        with open(self.folder / "log" / f"{name}.out", "ab") as log:
+            self.daemons[name] = subprocess.Popen(
+                [self._program(program), *arguments],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_end_with_parent,
+                cwd=self.folder,
+            )
+
+    def _wait(self, condition: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + 60
+        while not condition():
+            dead = [name for name, daemon in self.daemons.items() if daemon.poll() is not None]
+            if dead or time.monotonic() > deadline:
+                logs = {name: self._end_of_log(name) for name in dead or self.daemons}
+                raise RuntimeError(f"no {what}: {logs}")
+            time.sleep(0.05)
+
+    def _end_of_log(self, name: str) -> str:
+        return (self.folder / "log" / f"{name}.out").read_text(errors="replace")[-500:]
+
+
+def _end_with_parent() -> None:
+    """The kernel sends TERM to this process when the one that started it dies."""
+    os.setsid()  # Ctrl-C in the terminal is for the tests alone; they end the daemons
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _descendants(pid: int) -> list[int]:
+    """The living children of a process, and theirs."""
+    try:
+        told = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8")
+    except OSError:
+        return []
+    own = [int(child) for child in told.split()]
+    return [*own, *(each for child in own for each in _descendants(child))]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from nemotron.catalog.catalog import Catalog
 from nemotron.checking.check import check_step
-from nemotron.diagnostic import Diagnostic
+from nemotron.diagnostic import Diagnostic, error
 from nemotron.planning.pipeline import Pipeline, missing_haves, requests
 from nemotron.planning.request import StepRequest
 
@@ -16,10 +17,30 @@ def check_pipeline(
 ) -> tuple[list[StepRequest], list[Diagnostic]]:
     """The request of each step, and every problem of each, named after its step; sorted, each once."""
     bound = list(requests(pipeline, catalog, gpus=gpus))
-    found = list(missing_haves(pipeline))
+    found = [*missing_haves(pipeline), *_places_apart(pipeline, bound)]
     for request in bound:
         found += [_of_step(request, problem) for problem in check_step(request)]
     return bound, sorted(dict.fromkeys(found), key=Diagnostic.sort_key)
+
+
+def _places_apart(pipeline: Pipeline, bound: list[StepRequest]) -> Iterator[Diagnostic]:
+    """One run is in one place: on this machine, or on one cluster."""
+    for request in bound[1:]:
+        first, here = _place_of(bound[0]), _place_of(request)
+        if first != here:
+            yield error(
+                "NMT628",
+                f"{request.name} runs {here}, and {bound[0].name} runs {first}: a run is in one place",
+                where=pipeline.place("steps", request.name, "profile"),
+                fix="profiles of one cluster for all steps; or --run PROFILE for those that name none",
+            )
+
+
+def _place_of(request: StepRequest) -> str:
+    profile = request.profile
+    if profile is None or profile.is_local:
+        return "on this machine"
+    return f"through {profile.executor} at {profile.host or 'this machine'} in {profile.remote_job_dir}"
 
 
 def _of_step(request: StepRequest, problem: Diagnostic) -> Diagnostic:

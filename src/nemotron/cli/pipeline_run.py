@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nemotron.cli import options
+from nemotron.cli.chosen_profile import chosen_profile
 from nemotron.cli.output import print_diagnostics, print_json, short_path
 from nemotron.cli.pipeline_check import File
 from nemotron.diagnostic import Failure, error, exit_code
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "Examples: `nemotron pipeline run pipeline.yaml` · `nemotron pipeline run pipeline.yaml --dry-run` · "
-    "`nemotron pipeline run pipeline.yaml --from sft --keep-going`"
+    "`nemotron pipeline run pipeline.yaml --from sft --keep-going` · "
+    "`nemotron pipeline run pipeline.yaml --batch cluster`"
 )
 
 
@@ -46,13 +48,17 @@ def command(
     ] = False,
     gpus: options.Gpus = None,
     jobs: options.Jobs = None,
+    attached: options.Attached = None,
+    batch: options.Batch = None,
+    yes: options.Yes = False,
     strict: options.Strict = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show progress, not the jobs' logs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document at the end.")] = False,
 ) -> None:
     """Run a pipeline: everything is checked first; a step that is finished is skipped, and why is said.
 
-    The same command goes on where an earlier run was stopped.
+    The same command goes on where an earlier run was stopped. Steps that name no profile themselves run on
+    that of --run or --batch.
     """
     from nemotron.catalog.catalog import default_catalog
     from nemotron.execution.pipeline_result import Wanted, selected
@@ -60,6 +66,7 @@ def command(
 
     catalog = default_catalog()
     pipeline = read_pipeline(file, catalog)
+    pipeline.profile = chosen_profile(attached, batch)
     forced = force or []
     _require(pipeline, start, only, *forced)
     wanted = Wanted(selected(pipeline, start, only), set(forced), gpus, keep_going, jobs)

@@ -8,13 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from nemotron.cli import options
+from nemotron.cli.chosen_profile import chosen_profile
 from nemotron.cli.output import print_diagnostics, print_json, short_command, short_path
 from nemotron.diagnostic import Diagnostic, exit_code
 
 EXAMPLES = (
     "Examples: `nemotron steps run sft/automodel -c tiny` · "
     "`nemotron steps run sft/automodel dataset.path_or_dataset_id=chat.jsonl --gpus 8 --dry-run` · "
-    "`nemotron steps run peft/automodel -c tiny step_scheduler.max_steps=50 '~validation_dataset'`"
+    "`nemotron steps run peft/automodel -c tiny step_scheduler.max_steps=50 '~validation_dataset'` · "
+    "`nemotron steps run sft/automodel --batch cluster --nodes 2`"
 )
 
 
@@ -24,6 +26,9 @@ def command(
     config: options.Config = "default",
     gpus: options.Gpus = None,
     nodes: options.Nodes = None,
+    attached: options.Attached = None,
+    batch: options.Batch = None,
+    yes: options.Yes = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, run nothing.")] = False,
     strict: options.Strict = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show progress, not the job's log.")] = False,
@@ -37,7 +42,9 @@ def command(
     from nemotron.planning.resolve import Wish
 
     store = Store.of_project()
-    request, plan, diagnostics, code = look(Wish(step, config, overrides or [], gpus, nodes), store, strict)
+    profile = chosen_profile(attached, batch)
+    wish = Wish(step, config, overrides or [], gpus, nodes, profile)
+    request, plan, diagnostics, code = look(wish, store, strict)
     shown = _describe(request, plan)
     if plan and (dry_run or code):
         print(_plan_text(shown), file=sys.stderr)
@@ -96,6 +103,7 @@ def _describe(request: Any, plan: Any) -> dict[str, Any]:
         "config": str(request.config.source),
         "gpus": request.gpus,
         "nodes": request.nodes,
+        "profile": request.profile.name if request.profile else None,
         "inputs": [
             {
                 "port": bound.port.name,
@@ -124,6 +132,7 @@ def _plan_text(shown: dict[str, Any]) -> str:
     gpus = f"{count} GPU{'s' * (count > 1)}" if count else "the CPU"
     lines = [
         f"{shown['step']} on {gpus}",
+        *([f"  profile  {shown['profile']}"] if shown["profile"] else []),
         f"  config   {short_path(shown['config'])}",
         f"  library  {shown['library']}",
         *(f"  input    {i['port']}: {i['shown']}" for i in shown["inputs"]),

@@ -30,6 +30,7 @@ from nemotron.execution.store import Run, Store
 from nemotron.planning.have import have_from_table
 from nemotron.planning.pipeline import Pipeline, PipelineStep, read_pipeline, request_of
 from nemotron.planning.request import StepRequest
+from nemotron.profiles.load import load_profile
 
 
 class PipelineEvents(Protocol):
@@ -72,6 +73,8 @@ def stored_pipeline(run: Run, catalog: Catalog) -> Pipeline:
     folder = Path(run.told().get("folder") or run.folder)
     for name, table in (pipeline.document.get("have") or {}).items():
         pipeline.haves[name] = have_from_table(name, table, catalog.types, folder)
+    if (profile := run.told().get("profile")) is not None:
+        pipeline.profile = load_profile(profile)
     return pipeline
 
 
@@ -82,6 +85,7 @@ def _new_run(pipeline: Pipeline, store: Store, wanted: Wanted) -> Run:
         folder=str(pipeline.file.resolve().parent),
         only=None if wanted.only is None else sorted(wanted.only),
         gpus=wanted.gpus,
+        profile=pipeline.profile.name if pipeline.profile else None,
         keep_going=wanted.keep_going,
         order=[step.name for step in pipeline.steps],
     )

@@ -1,0 +1,179 @@
+"""Conversations as a chat template writes them, and which parts of the text are the assistant's.
+
+A template that marks what the assistant generates (`{% generation %}`) says so itself. For any other the
+beginnings of the conversation are rendered too, and what a turn adds is that turn; where that does not tell,
+the conversation is refused rather than masked wrongly. Imports transformers, to render as it renders.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nemotron.backends.job import JobError
+from nemotron.data.conversations import Conversation
+
+MARKERS = re.compile(r"\{%-?\s*generation\s*-?%\}")
+ASSISTANT = "assistant"
+Messages = list[dict[str, Any]]
+
+
+class Rendered(NamedTuple):
+    """A conversation's text, and from where to where in it the assistant speaks, in characters."""
+
+    text: str
+    spans: list[tuple[int, int]]
+
+
+class TemplateRefuses(Exception):
+    """The template does not take a conversation, or does not tell the assistant's part; the text says why."""
+
+    def __init__(self, code: str, summary: str, fix: str) -> None:
+        super().__init__(summary)
+        self.code = code
+        self.fix = fix
+
+
+@dataclass(frozen=True)
+class ChatTemplate:
+    """A template's text, the variables that it is given, and the tokens that may end a turn."""
+
+    text: str
+    variables: dict[str, Any]
+    tokens: tuple[str, ...]
+
+    @property
+    def has_markers(self) -> bool:
+        return MARKERS.search(self.text) is not None
+
+    def render(self, conversation: Conversation) -> Rendered:
+        """The text of a conversation with the assistant's spans. TemplateRefuses when it cannot be told."""
+        if self.has_markers:
+            text, spans = self._write(conversation.messages, conversation.tools, markers=True)
+            return Rendered(text, spans)
+
+        def write(messages: Messages, prompt: bool) -> str:
+            return self._write(messages, conversation.tools, prompt=prompt)[0]
+
+        text = write(conversation.messages, False)
+        return Rendered(text, turn_spans(text, conversation.messages, write, self.tokens))
+
+    def _write(
+        self, messages: Messages, tools: Any, *, prompt: bool = False, markers: bool = False
+    ) -> tuple[str, list[tuple[int, int]]]:
+        from transformers.utils.chat_template_utils import render_jinja_template
+
+        try:
+            texts, spans = render_jinja_template(
+                conversations=[messages],
+                tools=tools,
+                chat_template=self.text,
+                return_assistant_tokens_mask=markers,
+                add_generation_prompt=prompt,
+                **self.variables,
+            )
+        except Exception as error:  # whatever the template's code raises
+            reason = str(error).strip() or type(error).__name__
+            raise TemplateRefuses(
+                "NMT291",
+                f"the chat template does not take this conversation: {reason}",
+                "correct or remove that line, or give another chat_template",
+            ) from error
+        return texts[0], spans[0] if markers else []
+
+
+def turn_spans(
+    text: str, messages: Messages, write: Callable[[Messages, bool], str], tokens: tuple[str, ...]
+) -> list[tuple[int, int]]:
+    """Where the assistant's turns stand in `text`, the rendering of `messages`.
+
+    `write(messages, prompt)` renders a beginning of the conversation; with `prompt`, up to where the
+    assistant is to go on. A turn ends with its end mark, one of the `tokens`; white space after that is not
+    its own.
+    """
+    spans = []
+    for number, message in enumerate(messages):
+        if message["role"] != ASSISTANT:
+            continue
+        before = write(messages[:number], True)
+        through = text if number + 1 == len(messages) else write(messages[: number + 1], False)
+        if not text.startswith(before) or not through.startswith(before):
+            raise _indistinct(number, "what comes before it is written otherwise once it is there")
+        turn, mark = _ended(through[len(before) :], tokens)
+        if not text.startswith(turn, len(before)):
+            turn = _earlier(turn, mark, text[len(before) :], number)
+        spans.append((len(before), len(before) + len(turn)))
+    return spans
+
+
+def _ended(turn: str, tokens: tuple[str, ...]) -> tuple[str, str]:
+    """A turn up to its end mark, and that mark; where it has none, all of it and no mark."""
+    bare = turn.rstrip()
+    marks = [token for token in tokens if bare.endswith(token)]
+    return (bare, max(marks, key=len)) if marks else (turn, "")
+
+
+def _earlier(last: str, mark: str, text: str, number: int) -> str:
+    """A turn as it is written where others follow it: at the beginning of `text`, up to its end mark.
+
+    `last` is how it is written as the last one. A template may leave a piece out in between, as the reasoning
+    of earlier turns; anything else is not taken for the same turn.
+    """
+    if not mark or last.count(mark) != 1 or mark not in text:
+        raise _indistinct(number, "it is written otherwise when others follow, and no token marks its end")
+    turn = text[: text.index(mark) + len(mark)]
+    if _shared(turn, last) + _shared(turn[::-1], last[::-1]) < len(turn):
+        raise _indistinct(number, "it is written otherwise when others follow")
+    return turn
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters two texts begin with alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((number for number, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _indistinct(number: int, why: str) -> TemplateRefuses:
+    return TemplateRefuses(
+        "NMT292",
+        f"the chat template does not tell where the assistant's turn {number + 1} stands: {why}",
+        "mark it in the template: {% generation %}…{% endgeneration %} around what the assistant writes",
+    )
+
+
+def find_template(setting: str | None, loaded: Any, tokenizer: str) -> ChatTemplate:
+    """The template that a setting means: a file, a folder that has one, its text, or the name of one of the
+    tokenizer's; None is the tokenizer's default. JobError NMT264 when there is none."""
+    text = _template_text(setting, loaded)
+    if not text:
+        what = f"no chat template '{setting}'" if setting else "no chat template"
+        raise JobError(
+            "NMT264",
+            f"the tokenizer {tokenizer} has {what}",
+            fix="chat_template=FILE, or the tokenizer of an instruction-tuned model",
+        )
+    added = [str(token) for token in loaded.added_tokens_decoder.values()]
+    tokens = {token for token in (*added, *loaded.all_special_tokens) if token.strip()}
+    return ChatTemplate(text, dict(loaded.special_tokens_map), tuple(sorted(tokens)))
+
+
+def _template_text(setting: str | None, loaded: Any) -> str | None:
+    own = loaded.chat_template
+    if setting is None:
+        return own.get("default") if isinstance(own, dict) else own
+    if os.path.isdir(setting):
+        file = Path(setting) / "chat_template.jinja"
+        if file.is_file():
+            return file.read_text(encoding="utf-8")
+        from transformers import AutoTokenizer
+
+        return _template_text(None, AutoTokenizer.from_pretrained(setting))
+    if os.path.isfile(setting):
+        return Path(setting).read_text(encoding="utf-8")
+    if "{" in setting:
+        return setting
+    return own.get(setting) if isinstance(own, dict) else None

@@ -7,6 +7,8 @@ from typing import Any
 
 from nemotron.execution import processes
 from nemotron.execution.lock import holder_of, is_elsewhere, may_be_alive
+from nemotron.execution.slurm.cluster import is_on_cluster
+from nemotron.execution.slurm.states import is_alive, remembered
 from nemotron.execution.store import Attempt, Run, Store, read_json
 
 
@@ -49,7 +51,9 @@ def runner_of(run: Run, store: Store) -> dict[str, Any] | None:
 
 
 def is_running(run: Run, store: Store) -> bool:
-    """Whether a runner or a job of the run lives."""
+    """Whether a runner or a job of the run lives; one on a cluster by what the scheduler said last."""
+    if is_on_cluster(run):
+        return is_alive(remembered(run))
     if runner_of(run, store) is not None:
         return True
     return any(found.processes() for found in unfinished_attempts(run))

@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from nemotron.config.yaml_places import read_yaml
 from nemotron.diagnostic import Failure, error
 from nemotron.execution.living import Unfinished, host_of, runner_of, unfinished
+from nemotron.execution.slurm.cluster import is_on_cluster
+from nemotron.execution.slurm.states import is_alive, remembered
 from nemotron.execution.status import status_file
 from nemotron.execution.store import Attempt, Run, Store, read_json
-from nemotron.files import read_end
 from nemotron.nearest import nearest
+from nemotron.reporting.attempts import StepReport, last_line, modified, of_result
+from nemotron.reporting.cluster_runs import cluster_step
 
-_TAIL_BYTES = 1 << 14
 ENDED_WELL = ("done", "skipped")
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """A step of a run: waiting, running, done, skipped, failed, interrupted or not run; and why."""
-
-    name: str
-    step: str
-    status: str
-    why: str = ""
-    seconds: float = 0.0
-    artifacts: dict[str, str] = field(default_factory=dict)
-    diagnostics: list[dict[str, Any]] = field(default_factory=list)
-    recoveries: list[dict[str, Any]] = field(default_factory=list)
-    progress: dict[str, Any] | None = None
-    attempt: Attempt | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +60,8 @@ def all_reports(store: Store) -> Iterator[RunReport]:
 
 def report(run: Run, store: Store) -> RunReport:
     """What became of a run."""
+    if is_on_cluster(run):
+        return _on_cluster(run)
     runner = runner_of(run, store)
     told = read_json(status_file(run))
     entries = told.get("steps", []) if isinstance(told, dict) else []
@@ -83,7 +69,18 @@ def report(run: Run, store: Store) -> RunReport:
     steps = [_step(run, name, step, results.get(name), runner) for name, step in _planned(run, list(results))]
     statuses = {step.status for step in steps}
     is_running = "running" in statuses or (runner is not None and (not steps or "waiting" in statuses))
-    return RunReport(run, run.told().get("name") or run.id[16:-5], _started(run), steps, is_running)
+    return RunReport(run, _name(run), _started(run), steps, is_running)
+
+
+def _on_cluster(run: Run) -> RunReport:
+    """What became of a run on a cluster, as far as that was brought home."""
+    jobs = remembered(run)
+    steps = [cluster_step(run, name, step, jobs) for name, step in _planned(run, [])]
+    return RunReport(run, _name(run), _started(run), steps, is_alive(jobs))
+
+
+def _name(run: Run) -> str:
+    return run.told().get("name") or run.id[16:-5]
 
 
 def find_run(store: Store, wanted: str) -> Run:
@@ -136,7 +133,7 @@ def _step(
     if newest is None:
         return StepReport(name, step, "waiting" if runner is not None else "not run")
     open_one = unfinished(newest)
-    found = _of_result(name, step, newest) if open_one is None else _of_open(name, step, open_one)
+    found = of_result(name, step, newest) if open_one is None else _of_open(name, step, open_one)
     if runner is not None and found.status in ("failed", "interrupted") and _is_over(newest, runner):
         return StepReport(name, step, "waiting", "an earlier attempt did not end well", attempt=newest)
     return found
@@ -157,29 +154,12 @@ def _as_told(name: str, step: str, told: dict[str, Any], newest: Attempt | None)
     )
 
 
-def _of_result(name: str, step: str, attempt: Attempt) -> StepReport:
-    result = read_json(attempt.result)
-    result = result if isinstance(result, dict) else {}
-    found = [entry for entry in result.get("diagnostics", []) if isinstance(entry, dict)]
-    return StepReport(
-        name,
-        step,
-        str(result.get("status", "interrupted")),
-        str(found[0].get("summary", "")) if found else "",
-        float(result.get("seconds") or 0.0),
-        {made["port"]: made["path"] for made in result.get("outputs", [])},
-        found,
-        list(result.get("recoveries") or []),
-        attempt=attempt,
-    )
-
-
 def _of_open(name: str, step: str, found: Unfinished) -> StepReport:
     """An attempt without a result: its job or its runner lives, or it was cut off."""
     attempt, pids = found.attempt, found.processes()
-    began = _time(attempt.config)
+    began = modified(attempt.config)
     if pids or found.runner_lives:
-        progress = _last_line(attempt)
+        progress = last_line(attempt)
         why = ""
         if host := host_of(found.runner):
             why = f"on {host}, which cannot be seen from here"
@@ -189,39 +169,20 @@ def _of_open(name: str, step: str, found: Unfinished) -> StepReport:
             why = "what it made is being recorded"
         seconds = time.time() - began if began else 0.0
         return StepReport(name, step, "running", why, max(0.0, seconds), progress=progress, attempt=attempt)
-    last = max(_time(attempt.log), _time(attempt.progress), began)
+    last = max(modified(attempt.log), modified(attempt.progress), began)
     why = (
         "the job came to its end, but its runner was killed before it was recorded"
         if attempt.outputs.exists()
         else "the job and its runner were killed"
     )
     seconds = max(0.0, last - began)
-    return StepReport(name, step, "interrupted", why, seconds, progress=_last_line(attempt), attempt=attempt)
+    return StepReport(name, step, "interrupted", why, seconds, progress=last_line(attempt), attempt=attempt)
 
 
 def _is_over(attempt: Attempt, runner: dict[str, Any]) -> bool:
     """Whether an attempt is of an earlier runner than the one that is at work now."""
     told = read_json(attempt.command)
     return not isinstance(told, dict) or told.get("runner") != runner
-
-
-def _last_line(attempt: Attempt) -> dict[str, Any] | None:
-    """The newest whole line of a job's progress."""
-    for line in reversed(read_end(attempt.progress, _TAIL_BYTES).split(b"\n")):
-        try:
-            told = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(told, dict):
-            return told
-    return None
-
-
-def _time(path: Path) -> float:
-    try:
-        return float(path.stat().st_mtime)
-    except OSError:
-        return 0.0
 
 
 def _started(run: Run) -> datetime | None:

@@ -19,10 +19,10 @@ from nemotron.execution.store import Attempt, Run, Store, read_json
 from nemotron.files import read_end
 from nemotron.planning.pipeline import Pipeline, read_pipeline
 from nemotron.reporting import runs
+from nemotron.reporting.attempts import StepReport
 from nemotron.reporting.curves import Curve, read_curve
 from nemotron.reporting.evaluations import Comparison, compare
 from nemotron.reporting.graph import as_data, from_data, graph_of
-from nemotron.reporting.runs import StepReport
 
 _ARTIFACTS_AT_MOST = 200
 _LOG_BYTES, _LOG_LINES = 1 << 14, 40

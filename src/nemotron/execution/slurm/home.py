@@ -14,13 +14,12 @@ from nemotron.catalog.types import Types
 from nemotron.checking.render import as_dict
 from nemotron.diagnostic import Diagnostic, Failure, Place, error
 from nemotron.execution import failure
-from nemotron.execution.slurm.states import JobState, ask, job_prefix, remember, remembered
-from nemotron.execution.slurm.submit import Cluster, cluster_of
+from nemotron.execution.slurm.cluster import Cluster, cluster_of
+from nemotron.execution.slurm.states import EXPLAINED, JobState, ask, is_alive, job_prefix, remember
 from nemotron.execution.store import Attempt, Run, read_json, slug, write_json
 
 _NAMES = ("log", "progress.jsonl", "*.json", "config.yaml", "released")
 _DEPTH = 4
-EXPLAINED = "explained.json"
 
 
 @dataclass(frozen=True)
@@ -44,12 +43,7 @@ def refresh(run: Run) -> dict[str, JobState]:
     return states
 
 
-def is_alive(states: dict[str, JobState]) -> bool:
-    """Whether a job of the run waits or runs."""
-    return any(job.is_alive for job in states.values())
-
-
-def was_cut_off(run: Run, states: dict[str, JobState]) -> bool:
+def was_cut_off(states: dict[str, JobState]) -> bool:
     """Whether its first jobs are still held: the submission did not come to its end."""
     return any(job.is_held for job in states.values())
 
@@ -125,6 +119,3 @@ def _by_slurm(attempt: Attempt, job: JobState) -> Diagnostic:
     summary = f"Slurm ended job {job.id}: {job.state}"
     fix = hints.get(job.state, "look at the end of its log")
     return error("NMT820", summary, where=Place(str(attempt.log)), fix=fix)
-
-
-__all__ = ["EXPLAINED", "cancel", "is_alive", "refresh", "remembered", "unfinished_steps", "was_cut_off"]

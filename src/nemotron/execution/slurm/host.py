@@ -16,10 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from nemotron.diagnostic import Diagnostic, Failure, Severity
-from nemotron.profiles.profile import Profile
+
+if TYPE_CHECKING:
+    from nemotron.profiles.profile import Profile
 
 _CONNECT_SECONDS = 15
 _ANSWER_SECONDS = 120

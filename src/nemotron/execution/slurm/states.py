@@ -10,6 +10,8 @@ from nemotron.diagnostic import Failure, blocked
 from nemotron.execution.slurm.host import Answer, Host, unanswered
 from nemotron.execution.store import Run, read_json, write_json
 
+# Why an attempt failed, found out at home and kept beside its result.
+EXPLAINED = "explained.json"
 _BEGIN = "@nemotron"
 # What a job is called that is over; any other state is one of waiting, running or being put back.
 _OVER = frozenset(
@@ -45,6 +47,11 @@ class JobState:
     @property
     def is_held(self) -> bool:
         return self.state == "PENDING" and self.reason == "JobHeldUser"
+
+
+def is_alive(states: dict[str, JobState]) -> bool:
+    """Whether a job of the run waits or runs."""
+    return any(job.is_alive for job in states.values())
 
 
 def job_prefix(run: Run) -> str:

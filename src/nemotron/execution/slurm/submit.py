@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -20,6 +19,7 @@ from nemotron.config.secrets import redact_tree
 from nemotron.config.yaml_places import dump_yaml
 from nemotron.diagnostic import Diagnostic, Failure, blocked, error
 from nemotron.execution.slurm import submission
+from nemotron.execution.slurm.cluster import EXECUTOR, Cluster, cluster_of
 from nemotron.execution.slurm.host import Host, Unanswered, unanswered
 from nemotron.execution.slurm.script import (
     GO,
@@ -36,27 +36,7 @@ from nemotron.execution.store import Attempt, Run, Store, write_json
 from nemotron.files import write_atomic
 from nemotron.profiles.profile import Profile
 
-EXECUTOR = "slurm"
 _NO_CONTROLLER = ("Unable to contact slurm controller", "Socket timed out", "Connection refused")
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """Where a run is on a cluster: the host, and the run's folder there."""
-
-    host: Host
-    folder: PurePosixPath
-
-
-def is_on_cluster(run: Run) -> bool:
-    """Whether the run was handed to a cluster."""
-    return run.told().get("executor") == EXECUTOR
-
-
-def cluster_of(run: Run) -> Cluster:
-    """Where the run is, by what was written down when it was submitted."""
-    told = run.told()
-    return Cluster(Host(**told["cluster"]), PurePosixPath(told["remote"]))
 
 
 def one_cluster(steps: Sequence[Placed]) -> Profile:

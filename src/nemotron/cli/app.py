@@ -15,6 +15,7 @@ from nemotron import __version__
 from nemotron.cli import (
     artifacts_show,
     catalog_check,
+    env_check,
     env_list,
     env_show,
     explain,
@@ -106,6 +107,7 @@ libraries.command("list", epilog=library.LIST_EXAMPLES)(library.list_command)
 libraries.command("install", epilog=library.INSTALL_EXAMPLES)(library.install_command)
 envs.command("list", epilog=env_list.EXAMPLES)(env_list.command)
 envs.command("show", epilog=env_show.EXAMPLES)(env_show.command)
+envs.command("check", epilog=env_check.EXAMPLES)(env_check.command)
 catalog.command("check", epilog=catalog_check.EXAMPLES)(catalog_check.command)
 app.command("explain", epilog=explain.EXAMPLES)(explain.command)
 

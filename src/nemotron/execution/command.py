@@ -29,10 +29,10 @@ def processes_wanted(request: StepRequest) -> int:
 def argv(request: StepRequest, python: Path, config: Path) -> list[str]:
     """The command that starts the job on this machine, after the commands of its profile's `setup`."""
     setup = request.profile.setup if request.profile is not None else ()
-    return [*_after_setup(setup), *_job(request, python, config)]
+    return [*after_setup(setup), *_job(request, python, config)]
 
 
-def _after_setup(setup: Sequence[str]) -> list[str]:
+def after_setup(setup: Sequence[str]) -> list[str]:
     """A shell that runs the commands and becomes the program whose words follow."""
     return ["bash", "-c", "\n".join(["set -e", *setup, 'exec "$@"']), "setup"] if setup else []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from nemotron.backends.job import Job
@@ -24,16 +24,24 @@ class Tokens:
 
         @functools.wraps(forward_step)  # the library looks at the signature
         def counting(state: Any, data_iterator: Any, model: Any, return_schedule_plan: bool = False) -> Any:
-            batches = self._through(data_iterator) if data_iterator is not None else None
+            batches = _Counting(data_iterator, self) if data_iterator is not None else None
             return forward_step(state, batches, model, return_schedule_plan)
 
         return counting
 
-    def _through(self, batches: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        for batch in batches:
-            tokens = batch.get("tokens")
-            self.count += tokens.numel() if tokens is not None else 0
-            yield batch
+
+class _Counting:
+    """An iterator over batches that counts their tokens; the library takes nothing but the next from it."""
+
+    def __init__(self, batches: Any, tokens: Tokens) -> None:
+        self._batches = batches
+        self._tokens = tokens
+
+    def __next__(self) -> Any:
+        batch = next(self._batches)
+        tokens = batch.get("tokens")
+        self._tokens.count += tokens.numel() if tokens is not None else 0
+        return batch
 
 
 class Progress:

@@ -1,0 +1,102 @@
+"""Megatron models in the shape of a Hugging Face folder: built, filled, read. Needs the groups of `world`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nemotron.backends.job import JobError
+from nemotron.backends.megatron import cpu
+from nemotron.backends.megatron.world import Layout
+
+# What a checkpoint's own run_config.yaml overrules of the shape: training may have padded the vocabulary.
+_VOCABULARY = ("vocab_size", "should_pad_vocab", "make_vocab_size_divisible_by")
+
+
+def bridge_of(folder: Path, *, remote_code: bool) -> Any:
+    """The library's bridge for a Hugging Face folder. JobError NMT860 when it has none for this model."""
+    from megatron.bridge import AutoBridge
+
+    try:
+        return AutoBridge.from_hf_pretrained(str(folder), trust_remote_code=remote_code)
+    except ValueError as problem:
+        raise JobError(
+            "NMT860",
+            f"Megatron-Bridge cannot take this model: {str(problem).strip().splitlines()[0]}",
+            file=folder / "config.json",
+        ) from problem
+
+
+def provider_of(bridge: Any, layout: Layout, dtype: str, *, without_cuda: bool) -> Any:
+    """What builds a model of the bridge's shape, without weights, in a layout and a number format."""
+    import torch
+
+    provider = bridge.to_megatron_provider(load_weights=False)
+    if without_cuda:
+        cpu.fit_to_cpu(provider)
+    layout.apply(provider)
+    provider.perform_initialization = False
+    provider.bf16, provider.fp16 = dtype == "bfloat16", dtype == "float16"
+    provider.params_dtype = provider.pipeline_dtype = getattr(torch, dtype)
+    return provider
+
+
+def take_vocabulary(provider: Any, checkpoint: Path) -> None:
+    """Give the provider the vocabulary's size of a Megatron checkpoint, as its run_config.yaml states it."""
+    try:
+        told = yaml.safe_load((checkpoint / "run_config.yaml").read_text(encoding="utf-8"))["model"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as problem:
+        raise JobError(
+            "NMT861", f"run_config.yaml does not say what the model is: {problem!r}", file=checkpoint
+        ) from problem
+    for name in _VOCABULARY:
+        if told.get(name) is not None:
+            setattr(provider, name, told[name])
+
+
+def build(provider: Any) -> list[Any]:
+    """The parts of the model that this process holds, on the GPU where there is one."""
+    import torch
+
+    provider.finalize()
+    on_cpu = not torch.cuda.is_available()
+    model: list[Any] = provider.provide_distributed_model(
+        wrap_with_ddp=False, data_parallel_random_init=False, use_cpu_initialization=on_cpu
+    )
+    return model
+
+
+def fill_from_checkpoint(model: list[Any], checkpoint: Path, *, strict: bool = True) -> None:
+    """Read the weights of a Megatron checkpoint into the model. JobError NMT862 when they do not fit it."""
+    from megatron.bridge.training.checkpointing import _load_model_weights_from_checkpoint
+    from megatron.core.dist_checkpointing.core import CheckpointingException
+
+    try:
+        _load_model_weights_from_checkpoint(str(checkpoint), model, strict=strict)
+    except (CheckpointingException, KeyError, RuntimeError, ValueError) as problem:
+        raise JobError(
+            "NMT862",
+            f"the checkpoint's weights do not fit the model: {str(problem).strip().splitlines()[0]}",
+            file=checkpoint,
+            fix="hf_model_path=THE MODEL THAT THE TRAINING STARTED FROM",
+        ) from problem
+
+
+def empty(model: list[Any]) -> None:
+    """Overwrite all weights, so that what is there later was read."""
+    import torch
+
+    with torch.no_grad():
+        for part in model:
+            for weights in part.parameters():
+                weights.fill_(float("nan"))
+
+
+def copies(model: list[Any]) -> list[dict[str, Any]]:
+    """The weights that this process holds, by name, copied into the memory of the CPU."""
+    return [
+        {name: weights.detach().to("cpu", copy=True) for name, weights in part.named_parameters()}
+        for part in model
+    ]

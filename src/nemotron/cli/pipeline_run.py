@@ -19,9 +19,11 @@ from nemotron.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from nemotron.catalog.catalog import Catalog
+    from nemotron.cli.cluster_run import ToCluster
     from nemotron.execution.pipeline_result import PipelineResult, Wanted
     from nemotron.execution.store import Run, Store
     from nemotron.planning.pipeline import Pipeline
+    from nemotron.planning.request import StepRequest
 
 EXAMPLES = (
     "Examples: `nemotron pipeline run pipeline.yaml` · `nemotron pipeline run pipeline.yaml --dry-run` · "
@@ -70,7 +72,7 @@ def command(
     forced = force or []
     _require(pipeline, start, only, *forced)
     wanted = Wanted(selected(pipeline, start, only), set(forced), gpus, keep_going, jobs)
-    chosen = Chosen(_go_on(file, start, only, wanted), wanted)
+    chosen = Chosen(_go_on(file, start, only, wanted), wanted, stays=batch is None, yes=yes)
     raise typer.Exit(
         check_and_run(pipeline, catalog, chosen, dry_run=dry_run, strict=strict, quiet=quiet, as_json=as_json)
     )
@@ -78,11 +80,16 @@ def command(
 
 @dataclass(frozen=True)
 class Chosen:
-    """What was chosen for a run, and the command that goes on with it; `within` a run that is there."""
+    """What was chosen for a run, and the command that goes on with it; `within` a run that is there.
+
+    On a cluster the command `stays` until the run ends, and asks before it submits unless it was told `yes`.
+    """
 
     go_on: list[str]
     wanted: Wanted
     within: Run | None = None
+    stays: bool = True
+    yes: bool = False
 
 
 def check_and_run(
@@ -97,12 +104,13 @@ def check_and_run(
 ) -> int:
     """Check everything; unless that fails, run it and print how it went. The exit code."""
     from nemotron.checking.pipeline_check import check_pipeline
+    from nemotron.cli.cluster_run import is_for_cluster, run_on_cluster
     from nemotron.cli.pipeline_view import pipeline_view
     from nemotron.execution.pipeline_runner import run_pipeline
     from nemotron.execution.store import Store
 
     file = str(pipeline.file)
-    _, found = check_pipeline(pipeline, catalog, gpus=chosen.wanted.gpus)
+    requests, found = check_pipeline(pipeline, catalog, gpus=chosen.wanted.gpus)
     code = exit_code(found, strict=strict)
     print_diagnostics(found)
     if code or dry_run:
@@ -112,6 +120,8 @@ def check_and_run(
             print("The dry run passed: nothing was run.")
         return code
     store = Store.of_project()
+    if is_for_cluster(requests):
+        return run_on_cluster(_to_cluster(pipeline, requests, chosen), store, quiet=quiet, as_json=as_json)
     with pipeline_view(pipeline.steps, quiet=quiet) as view:
         result = run_pipeline(pipeline, catalog, store, view, chosen.wanted, chosen.within)
     report = _write_report(store, result.run, catalog)
@@ -126,6 +136,16 @@ def check_and_run(
         again = [word for name in unforced for word in ("--force", name)]
         print(_closing(result, report, [*chosen.go_on, *again]))
     return result.exit_code
+
+
+def _to_cluster(pipeline: Pipeline, requests: list[StepRequest], chosen: Chosen) -> ToCluster:
+    from nemotron.cli.cluster_run import ToCluster
+    from nemotron.execution.pipeline_runner import told_of
+
+    text = pipeline.file.read_text(encoding="utf-8")
+    told = told_of(pipeline, chosen.wanted)
+    name = pipeline.file.stem
+    return ToCluster(name, text, requests, chosen.wanted, chosen.stays, chosen.yes, chosen.within, told)
 
 
 def _write_report(store: Store, run: Run, catalog: Catalog) -> Path | None:

@@ -12,7 +12,8 @@ from nemotron.cli.output import short_path
 from nemotron.config.secrets import redact
 
 if TYPE_CHECKING:
-    from nemotron.reporting.runs import RunReport, StepReport
+    from nemotron.reporting.attempts import StepReport
+    from nemotron.reporting.runs import RunReport
 
 RunName = Annotated[
     str,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = "Examples: `nemotron runs logs last` · `nemotron runs logs last sft --follow`"
 
-_POLL_SECONDS = 0.3
+_POLL_SECONDS, _CLUSTER_POLL_SECONDS = 0.3, 2.0
 
 
 def command(
@@ -31,49 +31,56 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print where the logs are, as JSON.")] = False,
 ) -> None:
     """Print the logs of a run, of its newest attempt at each step."""
+    from nemotron.cli.cluster_run import refreshed
+    from nemotron.execution.slurm.cluster import is_on_cluster
     from nemotron.execution.store import Store
     from nemotron.reporting.runs import find_run
 
     store = Store.of_project()
-    found = find_run(store, run)
+    found = refreshed(find_run(store, run))
     if as_json:
-        logs = {name: str(attempt.log) for name, attempt in _attempts(found, store, step).items()}
+        logs = {name: str(attempt.log) for name, attempt in newest_attempts(found, store, step).items()}
         print_json({"id": found.id, "logs": logs})
         return
-    printer = _Printer(several=step is None)
+    printer = LogPrinter(several=step is None)
     # Asked before the last look at the files, so that nothing written in between is missed.
     going_on = True
     while going_on:
-        going_on = follow and _is_running(found, store)
-        printer.print_new(_attempts(found, store, step), last=not going_on)
+        going_on = follow and _is_running(refreshed(found), store)
+        printer.print_new(newest_attempts(found, store, step), last=not going_on)
         if going_on:
-            time.sleep(_POLL_SECONDS)
+            time.sleep(_CLUSTER_POLL_SECONDS if is_on_cluster(found) else _POLL_SECONDS)
     if not printer.seen:
         print("No log yet.", file=sys.stderr)
 
 
-class _Printer:
+class LogPrinter:
     """Prints what was added to logs since the last time."""
 
-    def __init__(self, *, several: bool) -> None:
+    def __init__(self, *, several: bool, to: TextIO | None = None) -> None:
         self.several = several
+        self.to = to or sys.stdout
         self.seen: dict[str, object] = {}
         self.shown = ""
 
-    def print_new(self, attempts: dict[str, Attempt], *, last: bool) -> None:
+    def print_new(self, attempts: dict[str, Attempt], *, last: bool) -> int:
+        """Print what is new; how many lines that were."""
         from nemotron.execution.follow import Tail
 
+        count = 0
         for name, attempt in attempts.items():
             tail = self.seen.setdefault(str(attempt.log), Tail(attempt.log))
             assert isinstance(tail, Tail)
             for line in tail.lines(last=last):
                 if self.several and self.shown != str(attempt.log):
-                    print(f"== {name}")
+                    print(f"== {name}", file=self.to)
                     self.shown = str(attempt.log)
-                print(redact(line.rstrip("\r").rsplit("\r", 1)[-1]), flush=True)
+                print(redact(line.rstrip("\r").rsplit("\r", 1)[-1]), file=self.to, flush=True)
+                count += 1
+        return count
 
 
-def _attempts(run: Run, store: Store, step: str | None) -> dict[str, Attempt]:
+def newest_attempts(run: Run, store: Store, step: str | None) -> dict[str, Attempt]:
     """The newest attempt at each step, or at the one that was named. Failure NMT271 for an unknown one."""
     from nemotron.reporting.runs import report
 

@@ -28,13 +28,14 @@ def command(
     from dataclasses import asdict
 
     from nemotron.catalog.catalog import default_catalog
+    from nemotron.cli.cluster_run import refreshed
     from nemotron.execution.store import Store
     from nemotron.reporting.report import write_report
     from nemotron.reporting.runs import find_run
     from nemotron.reporting.story import tell
 
     store = Store.of_project()
-    found = find_run(store, run)
+    found = refreshed(find_run(store, run))
     output = _file(output, found.id)
     if as_json:
         file = str(write_report(store, found.id, output)) if output else None

@@ -21,6 +21,7 @@ def command(
     run: RunName,
     gpus: options.Gpus = None,
     jobs: options.Jobs = None,
+    yes: options.Yes = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show progress, not the jobs' logs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document at the end.")] = False,
 ) -> None:
@@ -47,7 +48,7 @@ def command(
         keep_going=bool(told.get("keep_going")),
         jobs=jobs,
     )
-    chosen = Chosen(["nemotron", "runs", "resume", found.id], wanted, within=found)
+    chosen = Chosen(["nemotron", "runs", "resume", found.id], wanted, within=found, yes=yes)
     pipeline = stored_pipeline(found, catalog)
     raise typer.Exit(check_and_run(pipeline, catalog, chosen, quiet=quiet, as_json=as_json))
 

@@ -12,11 +12,12 @@ EXAMPLES = "Examples: `nemotron runs show last` · `nemotron runs show 20260401-
 
 def command(run: RunName, as_json: options.Json = False) -> None:
     """Show a run: its steps, how each ended and why, what it made, and its log."""
+    from nemotron.cli.cluster_run import refreshed
     from nemotron.execution.store import Store
     from nemotron.reporting.runs import find_run, report
 
     store = Store.of_project()
-    found = report(find_run(store, run), store)
+    found = report(refreshed(find_run(store, run)), store)
     if as_json:
         print_json({**run_as_dict(found), "steps": [step_as_dict(step) for step in found.steps]})
         return

@@ -16,11 +16,12 @@ _NOT_FINISHED = 3
 
 def command(run: RunName, as_json: options.Json = False) -> None:
     """Say how far a run is, a line for each step. Exit code 0: done, 1: failed, 3: not finished."""
+    from nemotron.cli.cluster_run import refreshed
     from nemotron.execution.store import Store
     from nemotron.reporting.runs import find_run, report
 
     store = Store.of_project()
-    found = report(find_run(store, run), store)
+    found = report(refreshed(find_run(store, run)), store)
     code = _CODES.get(found.status, _NOT_FINISHED)
     if as_json:
         steps = [step_as_dict(step) for step in found.steps]

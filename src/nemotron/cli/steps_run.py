@@ -49,7 +49,7 @@ def command(
     if plan and (dry_run or code):
         print(_plan_text(shown), file=sys.stderr)
     print_diagnostics(diagnostics)
-    if dry_run or code or plan is None:
+    if dry_run or code:
         if as_json:
             print_json({**shown, "dry_run": dry_run, "exit_code": code}, diagnostics)
         elif not code:
@@ -62,15 +62,27 @@ def look(wish: Any, store: Any, strict: bool) -> tuple[Any, Any, list[Diagnostic
     """Resolve and check a wish: the request, its plan if there is one, the problems, the exit code."""
     from nemotron.catalog.catalog import default_catalog
     from nemotron.checking.check import check_step
+    from nemotron.cli.cluster_run import is_for_cluster
     from nemotron.execution import runner
     from nemotron.planning.resolve import resolve
 
     request = resolve(wish, default_catalog())
     diagnostics = check_step(request)
-    # The key needs the inputs' digests, so a request with errors has none.
-    plan = runner.prepare(request, store) if exit_code(diagnostics) != 2 else None
+    # The key needs the inputs' digests, so a request with errors has none; one for a cluster gets it there.
+    has_plan = exit_code(diagnostics) != 2 and not is_for_cluster([request])
+    plan = runner.prepare(request, store) if has_plan else None
     diagnostics += plan.problems if plan else []
     return request, plan, diagnostics, exit_code(diagnostics, strict=strict)
+
+
+def _to_cluster(request: Any, *, stays: bool, yes: bool) -> Any:
+    """The step as a pipeline of one step, which is what a cluster gets."""
+    from nemotron.cli.cluster_run import ToCluster
+    from nemotron.execution.pipeline_result import EVERYTHING
+    from nemotron.planning.pipeline_file import as_pipeline, to_yaml
+
+    text = to_yaml(as_pipeline(request))
+    return ToCluster(request.name, text, [request], EVERYTHING, stays, yes)
 
 
 def _run(plan: Any, store: Any, shown: dict[str, Any], *, quiet: bool, as_json: bool) -> int:

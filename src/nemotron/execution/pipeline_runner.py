@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from nemotron.catalog.catalog import Catalog
 from nemotron.checking.check import check_step
@@ -79,16 +79,20 @@ def stored_pipeline(run: Run, catalog: Catalog) -> Pipeline:
 
 
 def _new_run(pipeline: Pipeline, store: Store, wanted: Wanted) -> Run:
-    return store.new_run(
-        pipeline.file.stem,
-        pipeline.file.read_text(encoding="utf-8"),
-        folder=str(pipeline.file.resolve().parent),
-        only=None if wanted.only is None else sorted(wanted.only),
-        gpus=wanted.gpus,
-        profile=pipeline.profile.name if pipeline.profile else None,
-        keep_going=wanted.keep_going,
-        order=[step.name for step in pipeline.steps],
-    )
+    text = pipeline.file.read_text(encoding="utf-8")
+    return store.new_run(pipeline.file.stem, text, **told_of(pipeline, wanted))
+
+
+def told_of(pipeline: Pipeline, wanted: Wanted) -> dict[str, Any]:
+    """What run.json keeps of what was asked for: a run is resumed with it."""
+    return {
+        "folder": str(pipeline.file.resolve().parent),
+        "only": None if wanted.only is None else sorted(wanted.only),
+        "gpus": wanted.gpus,
+        "profile": pipeline.profile.name if pipeline.profile else None,
+        "keep_going": wanted.keep_going,
+        "order": [step.name for step in pipeline.steps],
+    }
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import Any
 from nemotron.catalog.catalog import Catalog, Step, default_catalog
 from nemotron.catalog.types import Types
 from nemotron.checking.render import as_dict
-from nemotron.diagnostic import Diagnostic, Failure, Place, error
+from nemotron.diagnostic import Diagnostic, Failure, Place, blocked, error
 from nemotron.execution import failure
 from nemotron.execution.slurm.cluster import Cluster, cluster_of
 from nemotron.execution.slurm.states import EXPLAINED, JobState, ask, is_alive, job_prefix, remember
@@ -43,11 +43,6 @@ def refresh(run: Run) -> dict[str, JobState]:
     return states
 
 
-def was_cut_off(states: dict[str, JobState]) -> bool:
-    """Whether its first jobs are still held: the submission did not come to its end."""
-    return any(job.is_held for job in states.values())
-
-
 def cancel(run: Run) -> list[JobState]:
     """Take every job of the run out of the queue, and end those that run. Those that there were."""
     cluster = cluster_of(run)
@@ -62,8 +57,19 @@ def cancel(run: Run) -> list[JobState]:
     return living
 
 
-def unfinished_steps(run: Run, steps: list[str]) -> list[str]:
-    """Those of the steps that have not ended well in this run."""
+def to_resume(run: Run, steps: list[str]) -> list[str]:
+    """Those of the steps that have not ended well in this run. Failure NMT656 while jobs of it are left.
+
+    The jobs of a submission that was cut off, which are held, are taken out of the queue.
+    """
+    states = refresh(run)
+    living = [job for job in states.values() if job.is_alive]
+    if any(job.is_held for job in living):
+        cancel(run)
+    elif living:
+        count = f"{len(living)} job{'s' * (len(living) > 1)}"
+        fix = f"wait for it (`nemotron runs status {run.id}`), or `nemotron runs cancel {run.id}`"
+        raise Failure(blocked("NMT656", f"{count} of {run.id} wait or run on the cluster", fix=fix))
     return [name for name in steps if _status(run, name) not in ("done", "skipped")]
 
 

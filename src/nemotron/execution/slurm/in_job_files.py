@@ -113,6 +113,9 @@ class JobFiles:
 
 def prepare(files: JobFiles) -> None:
     """Write the config with the inputs that earlier steps made; make room for the outputs. NotReady."""
+    if not files.told["may_run"]:
+        summary = f"{files.told['step']} is not finished and was not asked for"
+        raise NotReady(diagnostic("NMT810", summary, fix="--from this step, or neither --from nor --only"))
     nodes = int(os.environ.get("SLURM_NNODES", "1"))
     if nodes != files.told["nodes"]:
         summary = f"the job got {nodes} nodes, and was checked for {files.told['nodes']}"
@@ -125,9 +128,15 @@ def prepare(files: JobFiles) -> None:
     for name in ("outputs.json", "error.json"):
         (files.folder / name).unlink(missing_ok=True)
     for output in map(Path, files.told["outputs"].values()):
-        if output.is_dir() and any(output.iterdir()) and not files.told["resumable"]:
+        if output.is_dir() and any(output.iterdir()) and not _goes_on(files):
             os.replace(output, output.with_name(f"{output.name}.unfinished-{files.start}"))
         output.mkdir(parents=True, exist_ok=True)
+
+
+def _goes_on(files: JobFiles) -> bool:
+    """Whether the step goes on from what is in its output folder; one that is forced does not at first."""
+    is_first = files.start.endswith(".0")
+    return files.told["resumable"] and not (files.told["is_forced"] and is_first)
 
 
 def upstream(files: JobFiles) -> dict[str, str]:

@@ -40,7 +40,7 @@ class Kind:
 def finished(files: JobFiles) -> list[dict[str, Any]] | None:
     """The outputs, where a run of the same key left every one of them whole."""
     told = files.told
-    if not told["may_be_taken_again"]:
+    if not told["may_be_taken_again"] or told["is_forced"]:
         return None
     records = [
         (path, record)

@@ -19,6 +19,7 @@ from nemotron.execution.command import processes_wanted
 from nemotron.execution.interpreter import interpreter_of
 from nemotron.execution.key import ingredients, key_of
 from nemotron.execution.outputs import may_be_taken_again, place_outputs
+from nemotron.execution.pipeline_result import Wanted
 from nemotron.execution.slurm.script import JobSpec
 from nemotron.execution.store import Attempt, Store, slug
 from nemotron.planning.promises import stands_for
@@ -99,7 +100,7 @@ def job_spec(step: Placed, name: str, run: PurePosixPath, attempt: Attempt) -> J
     )
 
 
-def orders(step: Placed, job: JobSpec, attempts: dict[str, Attempt]) -> dict[str, Any]:
+def orders(step: Placed, job: JobSpec, attempts: dict[str, Attempt], wanted: Wanted) -> dict[str, Any]:
     """job.json: what the job needs to know. `attempts` are those of the steps that it takes inputs from."""
     manifest = step.request.step.manifest
     interpreter = interpreter_of(step.request.step)
@@ -115,6 +116,8 @@ def orders(step: Placed, job: JobSpec, attempts: dict[str, Attempt]) -> dict[str
         "processes": job.processes,
         "resumable": manifest.step.resumable,
         "may_be_taken_again": may_be_taken_again(step.request),
+        "may_run": wanted.only is None or step.name in wanted.only,
+        "is_forced": step.name in wanted.force,
         "retries": step.profile.retries,
         "time_seconds": step.profile.time_seconds,
         "env_vars": {**own, **step.request.config.run.env_vars},

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -18,6 +19,7 @@ from typing import IO, Any
 from nemotron.config.secrets import redact_tree
 from nemotron.config.yaml_places import dump_yaml
 from nemotron.diagnostic import Diagnostic, Failure, blocked, error
+from nemotron.execution.pipeline_result import EVERYTHING, Wanted
 from nemotron.execution.slurm import submission
 from nemotron.execution.slurm.cluster import EXECUTOR, Cluster, cluster_of
 from nemotron.execution.slurm.host import Host, Unanswered, unanswered
@@ -60,7 +62,7 @@ def one_cluster(steps: Sequence[Placed]) -> Profile:
 def new_run(store: Store, name: str, pipeline: str, steps: Sequence[Placed], **told: Any) -> Run:
     """A run's folder here, that says where the run will be."""
     profile = one_cluster(steps)
-    run = store.new_run(name, pipeline, executor=EXECUTOR, profile=profile.name, **told)
+    run = store.new_run(name, pipeline, executor=EXECUTOR, **told)
     host = Host.of(profile)
     where = {"name": host.name, "user": host.user, "port": host.port, "identity": host.identity}
     remote = str(PurePosixPath(profile.remote_job_dir or "") / run.id)
@@ -68,19 +70,19 @@ def new_run(store: Store, name: str, pipeline: str, steps: Sequence[Placed], **t
     return run
 
 
-def submit(run: Run, steps: Sequence[Placed], wanted: Collection[str]) -> None:
-    """Submit the jobs of the `wanted` steps; the others are finished in this run.
+def submit(run: Run, steps: Sequence[Placed], names: Collection[str], wanted: Wanted = EVERYTHING) -> None:
+    """Submit the jobs of the steps of these `names`; the others are finished in this run.
 
     Failure NMT650, NMT651 (exit code 4), NMT652, NMT653: then no job of it is left in the queue, and no
     attempt here.
     """
     cluster = cluster_of(run)
-    chosen = [step for step in steps if step.name in wanted]
+    chosen = [step for step in steps if step.name in names]
     attempts = {step.name: run.new_attempt(step.name) for step in chosen}
-    known = attempts | {s.name: run.attempts(s.name)[0] for s in steps if s.name not in wanted}
+    known = attempts | {s.name: run.attempts(s.name)[0] for s in steps if s.name not in names}
     try:
         for step in chosen:
-            _write(run, cluster.folder, step, attempts[step.name], known)
+            _write(run, cluster.folder, step, attempts[step.name], known, wanted)
         jobs = [
             (step.name, str(submission.relative(attempts[step.name])), _waits_for(step, attempts))
             for step in chosen
@@ -94,6 +96,16 @@ def submit(run: Run, steps: Sequence[Placed], wanted: Collection[str]) -> None:
         raise
 
 
+def forget(run: Run) -> None:
+    """Remove a run that was not submitted, unless the host went away when it may have been."""
+    if run.attempts():
+        return
+    cluster = cluster_of(run)
+    shutil.rmtree(run.folder)
+    with contextlib.suppress(Unanswered):
+        cluster.host.run(f"rm -rf -- {shlex.quote(str(cluster.folder))}\n")
+
+
 class _Unclear(Unanswered):
     """The host went away when the jobs may have been released already."""
 
@@ -104,12 +116,12 @@ def _waits_for(step: Placed, attempts: dict[str, Attempt]) -> list[str]:
 
 
 def _write(
-    run: Run, folder: PurePosixPath, step: Placed, attempt: Attempt, known: dict[str, Attempt]
+    run: Run, folder: PurePosixPath, step: Placed, attempt: Attempt, known: dict[str, Attempt], wanted: Wanted
 ) -> None:
     """The attempt's files: config, orders, batch script, and what reports read."""
     name = f"{job_prefix(run)}{submission.job_suffix(step.name)}"
     job = submission.job_spec(step, name, folder, attempt)
-    orders = submission.orders(step, job, known)
+    orders = submission.orders(step, job, known, wanted)
     write_atomic(attempt.config, dump_yaml(step.config))
     write_json(attempt.folder / "job.json", orders)
     write_atomic(attempt.folder / "job.sh", job_script(job, step.profile))

@@ -6,21 +6,18 @@ saves both in a form that transformers 4 reads wrongly or not at all.
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nemotron.backends.automodel.checkpoints import TOKENIZER_FILES
+from nemotron.backends.carried_files import copy_all
 from nemotron.backends.hf_folder import local_folder, read_config, require_safetensors, tensor_shapes
 from nemotron.backends.job import Job, JobError, Output
 from nemotron.backends.output import new_folder
 from nemotron.backends.progress_bars import reported
 
 UNITS = {"Loading weights": "weights loaded", "Unloading and merging": "modules merged"}
-COPIED_FILES = (*TOKENIZER_FILES, "generation_config.json", "chat_template.json")
 MATRIX = re.compile(r"^base_model\.model\.(?P<module>.+)\.lora_(?P<part>[AB])\.weight$")
 
 
@@ -47,8 +44,10 @@ def main(job: Job) -> list[Output]:
         merged = _merge(model, adapter)
         print(f"merged {len(adapter.modules)} modules; writing {output}", flush=True)
         merged.save_pretrained(output)
-    _restore_base_files(base, output, merged.config, job.config.get("torch_dtype", "auto"))
-    _tell_lost_tensors(base, output, merged.config.tie_word_embeddings)
+    dtype = job.config.get("torch_dtype", "auto")
+    tied = merged.config.tie_word_embeddings
+    copy_all(base, output, dtype=None if dtype == "auto" else dtype, tie_word_embeddings=tied)
+    _tell_lost_tensors(base, output, tied)
     return [Output("checkpoint_hf", output, {"dtype": str(merged.dtype).removeprefix("torch.")})]
 
 
@@ -150,25 +149,6 @@ def _merge(model: Any, adapter: Adapter) -> Any:
         return tuned.merge_and_unload(progressbar=True, safe_merge=True)
     except ValueError as error:  # what safe_merge finds: weights that are no numbers
         raise JobError("NMT343", f"the adapter cannot be merged: {error}", file=adapter.folder) from error
-
-
-def _restore_base_files(base: Path, output: Path, config: Any, dtype: str) -> None:
-    """Put the base's own config and tokenizer files into the output; only what the merge changed differs."""
-    for name in COPIED_FILES:
-        (output / name).unlink(missing_ok=True)
-        if (base / name).is_file():
-            shutil.copyfile(base / name, output / name)
-    shutil.copyfile(base / "config.json", output / "config.json")
-    for file in output.glob("*.safetensors"):  # written so that only the owner may read them
-        shutil.copymode(output / "config.json", file)
-    told = read_config(output / "config.json")
-    changed = dict(told)
-    if dtype != "auto":
-        changed["dtype" if "dtype" in told else "torch_dtype"] = dtype
-    if config.tie_word_embeddings != told.get("tie_word_embeddings", config.tie_word_embeddings):
-        changed["tie_word_embeddings"] = config.tie_word_embeddings
-    if changed != told:
-        (output / "config.json").write_text(json.dumps(changed, indent=2) + "\n", encoding="utf-8")
 
 
 def _tell_lost_tensors(base: Path, output: Path, tied: bool) -> None:

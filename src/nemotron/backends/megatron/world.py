@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-
 _SIZES = ("tp", "pp", "ep", "etp")
 
 

@@ -38,6 +38,7 @@ def command(
 
     A step that already ran with the same config on the same inputs is not run again.
     """
+    from nemotron.cli.cluster_run import is_for_cluster, run_on_cluster
     from nemotron.execution.store import Store
     from nemotron.planning.resolve import Wish
 
@@ -55,6 +56,9 @@ def command(
         elif not code:
             print("The dry run passed: nothing was run.")
         raise typer.Exit(code)
+    if is_for_cluster([request]):
+        asked = _to_cluster(request, stays=batch is None, yes=yes)
+        raise typer.Exit(run_on_cluster(asked, store, quiet=quiet, as_json=as_json))
     raise typer.Exit(_run(plan, store, shown, quiet=quiet, as_json=as_json))
 
 

@@ -62,7 +62,8 @@ class Consumes(Table):
 
     `many` takes a list, each entry a path or a table with `path` and `weight`. Of the ports of one `one_of`
     group exactly one is bound. `field_at` is the config key that names the field to read of each record.
-    `cost` is what a plan pays for using this one rather than another of its group.
+    `cost` is what a plan pays for using this one rather than another of its group. `newest_if` is the config
+    key that, when it says `latest`, makes the folder of a run stand for its newest whole checkpoint.
     """
 
     type: str
@@ -72,6 +73,7 @@ class Consumes(Table):
     many: bool = False
     one_of: str | None = None
     field_at: str | None = None
+    newest_if: str | None = None
     cost: float = 0.0
     facts: Facts = {}
     description: str = ""
@@ -85,8 +87,9 @@ class Consumes(Table):
 class Produces(Table):
     """A port that makes an artifact below the output folder that the config key `at` names.
 
-    One with `with_input` is made only where that input is bound. `shape_of` names the input whose sizes
-    (layers, heads, widths) a model keeps.
+    One with `with_input` is made only where that input is bound, one with `when` only where each of those
+    config keys has one of those values. `shape_of` names the input whose sizes (layers, heads, widths) a
+    model keeps.
     """
 
     type: str
@@ -95,6 +98,7 @@ class Produces(Table):
     subpath: str = ""
     optional: bool = False
     with_input: str | None = None
+    when: dict[str, tuple[Scalar, ...]] = {}
     shape_of: str | None = None
     facts: Facts = {}
     description: str = ""

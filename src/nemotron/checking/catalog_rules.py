@@ -185,8 +185,11 @@ def _named_keys(step: Step) -> Iterator[tuple[str, ManifestPath]]:
         yield consumed.at, ("consumes", index, "at")
         if consumed.field_at is not None:
             yield consumed.field_at, ("consumes", index, "field_at")
+        if consumed.newest_if is not None:
+            yield consumed.newest_if, ("consumes", index, "newest_if")
     for index, produced in enumerate(manifest.produces):
         yield produced.at, ("produces", index, "at")
+        yield from ((key, ("produces", index, "when", key)) for key in produced.when)
     for table, index, port in ports(step):
         for fact, rule in port.facts.items():
             yield from ((key, (table, index, "facts", fact)) for key in _fact_keys(rule))

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from nemotron.artifacts import megatron
 from nemotron.artifacts.facts import facts_on_disk, hub_facts, hub_identity, input_digest, is_hub_name
 from nemotron.artifacts.record import Artifact, FactValue, read_record
 from nemotron.catalog.catalog import Step
@@ -204,6 +205,8 @@ def _source(
     if not is_local_path(value):
         return Source(key, value, hub=value)
     path = _absolute(value)
+    if port.newest_if and config.document.get(port.newest_if) == "latest":
+        path = megatron.newest_complete(path) or path
     _assign(config.tree, key, str(path))
     return Source(key, value, path=path)
 

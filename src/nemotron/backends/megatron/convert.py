@@ -50,7 +50,8 @@ def megatron_to_hf(job: Job) -> list[Output]:
     """Run convert/megatron_to_hf. JobError NMT340, NMT702, NMT704 and NMT860 to NMT863."""
     config = job.config
     without_cuda = library.prepare()
-    checkpoint = whole.iteration(config["megatron_path"], "megatron_path")
+    newest = config.get("iteration") == "latest"
+    checkpoint = whole.iteration(config["megatron_path"], "megatron_path", newest_of_run=newest)
     base = _base(config)
     dtype, remote_code = config["torch_dtype"], bool(config.get("trust_remote_code"))
     bridge = models.bridge_of(base, remote_code=remote_code)

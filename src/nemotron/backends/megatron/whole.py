@@ -11,12 +11,14 @@ from nemotron.backends.megatron import iterations
 _TRACKER = "latest_checkpointed_iteration.txt"
 
 
-def iteration(named: str, key: str) -> Path:
+def iteration(named: str, key: str, *, newest_of_run: bool = False) -> Path:
     """The folder `iter_*` that a path or a link names. JobError NMT861 when it is none, or lacks something.
 
-    `key` is the config key that named it.
+    `key` is the config key that named it. Only with `newest_of_run` may it name the folder of a run.
     """
     folder = Path(named).resolve()
+    if newest_of_run and iterations.number_of(folder) is None:
+        folder = iterations.newest_whole(folder) or folder
     if iterations.number_of(folder) is None:
         newest = iterations.newest_whole(folder)
         raise JobError(

@@ -155,10 +155,10 @@ def _told(attempt: Attempt) -> dict[str, tuple[Path, dict[str, Any]]]:
 
 
 def produced_facts(request: StepRequest, port: Produces, measured: dict[str, Any]) -> dict[str, FactValue]:
-    """The facts of an output: from config keys, constants, inputs, and what the job measured."""
+    """The facts of an output: what the job measured, else from config keys, constants and inputs."""
     facts: dict[str, FactValue] = {}
     for name, rule in port.facts.items():
-        value = measured.get(name) if rule.measured else _stated(request, name, rule)
+        value = measured[name] if name in measured else _stated(request, name, rule)
         if value is not None:
             facts[name] = value if isinstance(value, int) else str(value)
     return facts

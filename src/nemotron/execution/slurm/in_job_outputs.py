@@ -113,10 +113,10 @@ def _inputs(files: JobFiles) -> list[InputEntry]:
 
 
 def _facts(port: dict[str, Any], measured: dict[str, Any], inputs: list[InputEntry]) -> dict[str, FactValue]:
-    """The facts of one output, each from the first of its sources that states it."""
+    """The facts of one output, each from the job or else the first of its sources that states it."""
     facts: dict[str, FactValue] = {}
     for name, sources in port["facts"].items():
-        for source in sources:
+        for source in ({"measured": True}, *sources):
             value = _stated(name, source, measured, inputs)
             if value is not None:
                 facts[name] = value if isinstance(value, int) else str(value)

@@ -77,3 +77,30 @@ def test_each_problem_is_told_once_and_the_worst_first(at_hand: Path) -> None:
     _, found = check_pipeline(read_pipeline(file, CATALOG), CATALOG)
     assert len(set(found)) == len(found)
     assert found == sorted(found, key=Diagnostic.sort_key)
+
+
+PAIRS = """
+    version: 1
+    have:
+      seed: {type: training_jsonl, path: chat.jsonl}
+    steps:
+      sdg:
+        step: sdg/data_designer
+        inputs: {seed: seed}
+      prep:
+        step: data_prep/rl_prep
+        inputs: {preference_jsonl: sdg.preference_jsonl}
+"""
+
+
+def test_an_output_that_the_producer_s_config_does_not_make_is_an_error(at_hand: Path) -> None:
+    problem = the(errors(at_hand, PAIRS), "NMT309")
+    assert "prep takes sdg.preference_jsonl" in problem.summary
+    assert stands(problem.where) == position(at_hand / "p.yaml", "preference_jsonl: sdg")
+    assert problem.related[0].place.file.endswith("default.yaml")
+    assert problem.fix == "output_projection.type=dpo_preference for sdg"
+
+
+def test_with_the_config_that_makes_it_there_is_none(at_hand: Path) -> None:
+    text = PAIRS.replace("step: sdg/data_designer", "step: sdg/data_designer\n        config: rl_pref")
+    assert errors(at_hand, text) == []

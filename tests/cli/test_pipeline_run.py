@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
+import re
 import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from catalogs.helpers import Nemotron, end_quietly, job_of, start_nemotron, wait_for
+from catalogs.helpers import Nemotron, end_quietly, is_alive, job_of, start_nemotron, wait_for
 from catalogs.pipelines import Branches
 
 RUN = ("pipeline", "run", "branches.yaml")
@@ -53,10 +65,28 @@ def test_with_json_stdout_is_one_document(branches: Branches, nemotron: Nemotron
     assert Path(told["steps"][0]["artifacts"]["records"]).is_file()
 
 
-def test_a_dry_run_runs_nothing(branches: Branches, nemotron: Nemotron, project: Path) -> None:
+def test_a_dry_run_says_what_would_run_and_why(branches: Branches, nemotron: Nemotron, project: Path) -> None:
     ended = nemotron(*RUN, "--dry-run")
-    assert (ended.returncode, ended.stdout) == (0, "The dry run passed: nothing was run.\n")
+    assert ended.returncode == 0
+    assert ended.stdout.splitlines() == [
+        "  first       would run: it has not run before",
+        "  left        would run: first would run",
+        "  left_count  would run: left would run",
+        "  right       would run: first would run",
+        "The dry run passed: nothing was run.",
+    ]
     assert list((project / ".nemotron").iterdir()) == []
+    told_by(nemotron)
+    branches.change("left", times=7)
+    foreseen = json.loads(nemotron(*RUN, "--dry-run", "--json", "--force", "right").stdout)["steps"]
+    assert [(each["name"], each["fate"], each["why"]) for each in foreseen[1:]] == [
+        ("left", "run", "changed: times"),
+        ("left_count", "run", "left would run"),
+        ("right", "run", "forced"),
+    ]
+    assert foreseen[0]["fate"] == "skipped"
+    assert foreseen[0]["why"].startswith("run ")
+    assert told_by(nemotron) == {"first": "skipped", "left": "done", "left_count": "done", "right": "skipped"}
 
 
 def test_every_problem_is_told_before_anything_runs(
@@ -161,3 +191,82 @@ def test_ctrl_c_ends_the_job_and_says_how_to_go_on(branches: Branches, project: 
     assert [line.split(":")[0].split()[1] for line in lines[:4]] == ["done", "interrupted", "not", "not"]
     assert lines[-1] == "Go on with: nemotron pipeline run branches.yaml --jobs 1"
     assert json.loads((attempt / "result.json").read_text(encoding="utf-8"))["status"] == "interrupted"
+
+
+def test_ctrl_c_ends_every_job_that_runs(branches: Branches, project: Path) -> None:
+    (project / "pause").touch()
+    for step in ("left", "right"):
+        branches.change(step, pause=str(project / "pause"))
+    runner = start_nemotron(*RUN, "--jobs", "2")
+    jobs = []
+    for step in ("left", "right"):
+        pattern = f".nemotron/runs/*/{step}/1/progress.jsonl"
+        attempt = Path(wait_for(lambda p=pattern: list(project.glob(p)), step)[0]).parent
+        jobs.append(wait_for(lambda a=attempt: job_of(a), f"pid of {step}"))
+    runner.send_signal(signal.SIGINT)
+    stdout, _ = runner.communicate(timeout=60)
+    left = [job for job in jobs if is_alive(job)]
+    end_quietly(*jobs)
+    assert (runner.returncode, left) == (130, [])
+    assert stdout.count("interrupted") == 2
+
+
+def test_a_forced_step_runs_again_and_says_where_the_old_files_are(
+    branches: Branches, nemotron: Nemotron, project: Path
+) -> None:
+    nemotron(*RUN)
+    ended = nemotron(*RUN, "--force", "right")
+    assert ended.returncode == 0
+    assert "right | " in ended.stderr
+    assert ".replaced-" in ended.stderr
+    assert "(what was there before)" in ended.stderr
+    assert ended.stdout.count("skipped: run ") == 3
+    assert set(told_by(nemotron).values()) == {"skipped"}
+    assert "did you mean 'right'?" in nemotron(*RUN, "--force", "rigt").stderr
+
+
+def test_on_a_terminal_each_step_has_a_line(branches: Branches, project: Path) -> None:
+    (project / "pause").touch()
+    branches.change("left", pause=str(project / "pause"))
+    screen = on_a_terminal(*RUN, "--jobs", "1", then=lambda: go_on_after_left(project))
+    assert "first | repeating 3 records" in screen
+    for line in (
+        r"first +done in \d+ s",
+        r"left +running \d+ s +━+─+ pass 1/2 · loss 0.2500",
+        r"left_count +waiting",
+        r"left_count +done in",
+        r"right +done in",
+    ):
+        assert re.search(line, screen), line
+
+
+def go_on_after_left(project: Path) -> None:
+    wait_for(lambda: list(project.glob(".nemotron/runs/*/left/1/progress.jsonl")), "second step")
+    time.sleep(1)  # the view is drawn four times a second
+    (project / "pause").write_text("go on", encoding="utf-8")
+
+
+def on_a_terminal(*arguments: str, then: Callable[[], None]) -> str:
+    """What a command draws on a terminal of 100 columns, without the codes that move the cursor."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+    argv = [sys.executable, "-m", "nemotron", *arguments]
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    running = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
+    os.close(theirs)
+    drawn: list[bytes] = []
+    reader = threading.Thread(target=lambda: drawn.extend(_read_all(ours)))
+    reader.start()
+    then()
+    assert running.wait(60) == 0
+    reader.join(60)
+    os.close(ours)
+    text = b"".join(drawn).decode("utf-8")
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
+def _read_all(terminal: int) -> Iterator[bytes]:
+    """Everything until the other side is closed, which Linux tells as an input/output error."""
+    with contextlib.suppress(OSError):
+        while block := os.read(terminal, 65536):
+            yield block

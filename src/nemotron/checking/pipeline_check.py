@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from nemotron.catalog.catalog import Catalog
 from nemotron.checking.check import check_step
-from nemotron.diagnostic import Diagnostic, error
+from nemotron.diagnostic import Diagnostic, Related, error
 from nemotron.planning.pipeline import Pipeline, missing_haves, requests
 from nemotron.planning.request import StepRequest
 
@@ -17,10 +17,35 @@ def check_pipeline(
 ) -> tuple[list[StepRequest], list[Diagnostic]]:
     """The request of each step, and every problem of each, named after its step; sorted, each once."""
     bound = list(requests(pipeline, catalog, gpus=gpus))
-    found = [*missing_haves(pipeline), *_places_apart(pipeline, bound)]
+    found = [*missing_haves(pipeline), *_places_apart(pipeline, bound), *_not_made(pipeline, bound)]
     for request in bound:
         found += [_of_step(request, problem) for problem in check_step(request)]
     return bound, sorted(dict.fromkeys(found), key=Diagnostic.sort_key)
+
+
+def _not_made(pipeline: Pipeline, bound: list[StepRequest]) -> Iterator[Diagnostic]:
+    """A step takes an output that its producer does not make with its config."""
+    producers = {request.name: request for request in bound}
+    for step in pipeline.steps:
+        for port, link in ((port, link) for port, links in step.inputs.items() for link in links):
+            if link.output is None:
+                continue
+            request = producers[link.name]
+            output = request.step.produces(link.output)
+            for key, values in output.when.items():
+                if (value := request.config.document.get(key)) not in values:
+                    yield error(
+                        "NMT309",
+                        f"{step.name} takes {link}, which {link.name} does not make: {key} is {value}",
+                        where=pipeline.place("steps", step.name, "inputs", port),
+                        related=_set_at(request, key),
+                        fix=f"{key}={' or '.join(map(str, values))} for {link.name}",
+                    )
+
+
+def _set_at(request: StepRequest, key: str) -> tuple[Related, ...]:
+    place = request.config.document.place(key)
+    return (Related(place, f"{request.name} has {key} here"),) if place is not None else ()
 
 
 def _places_apart(pipeline: Pipeline, bound: list[StepRequest]) -> Iterator[Diagnostic]:

@@ -105,7 +105,9 @@ def check_and_run(
     """Check everything; unless that fails, run it and print how it went. The exit code."""
     from nemotron.checking.pipeline_check import check_pipeline
     from nemotron.cli.cluster_run import is_for_cluster, run_on_cluster
+    from nemotron.cli.pipeline_forecast import tell_forecast
     from nemotron.cli.pipeline_view import pipeline_view
+    from nemotron.execution.foresight import foresee
     from nemotron.execution.pipeline_runner import run_pipeline
     from nemotron.execution.store import Store
 
@@ -113,13 +115,16 @@ def check_and_run(
     requests, found = check_pipeline(pipeline, catalog, gpus=chosen.wanted.gpus)
     code = exit_code(found, strict=strict)
     print_diagnostics(found)
-    if code or dry_run:
-        if as_json:
-            print_json({"file": file, "dry_run": dry_run, "exit_code": code}, found)
-        elif not code:
-            print("The dry run passed: nothing was run.")
-        return code
     store = Store.of_project()
+    if code and not dry_run:
+        if as_json:
+            print_json({"file": file, "dry_run": False, "exit_code": code}, found)
+        return code
+    if dry_run:
+        is_here = not code and not is_for_cluster(requests)
+        foreseen = foresee(pipeline, catalog, store, chosen.wanted) if is_here else []
+        tell_forecast(file, foreseen, found, code, as_json=as_json)
+        return code
     if is_for_cluster(requests):
         return run_on_cluster(_to_cluster(pipeline, requests, chosen), store, quiet=quiet, as_json=as_json)
     with pipeline_view(pipeline.steps, quiet=quiet) as view:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from nemotron.diagnostic import Diagnostic, exit_code
-from nemotron.execution.runner import Outcome
+from nemotron.execution.runner import Outcome, made_before
 from nemotron.execution.store import Run
 from nemotron.planning.pipeline import Pipeline, PipelineStep
 
@@ -74,7 +74,7 @@ def not_started(step: PipelineStep, problems: list[Diagnostic]) -> StepResult:
 def why_of(outcome: Outcome) -> str:
     """Why a step was skipped or failed; nothing to say of the others."""
     if outcome.status == "skipped":
-        return f"run {outcome.made[0].record.producer.run} made it from the same config and inputs"
+        return made_before(outcome.made)
     return outcome.diagnostics[0].summary if outcome.diagnostics else ""
 
 

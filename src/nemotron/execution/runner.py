@@ -22,7 +22,7 @@ from nemotron.execution.interpreter import Interpreter, interpreter_for
 from nemotron.execution.key import ingredients, key_of, what_changed
 from nemotron.execution.lock import hold, this_process
 from nemotron.execution.outputs import Made
-from nemotron.execution.store import Attempt, Run, Store, read_json, write_json
+from nemotron.execution.store import Attempt, Run, Store, read_json, slug, write_json
 from nemotron.planning.pipeline_file import as_pipeline, to_yaml
 from nemotron.planning.request import StepRequest
 
@@ -113,6 +113,11 @@ def work(
         return _Attempt(plan, store, worker, tuple(devices), force).run(within)
 
 
+def made_before(made: list[Made]) -> str:
+    """Why a finished step is skipped."""
+    return f"run {made[0].record.producer.run} made it from the same config and inputs"
+
+
 def _adopt(plan: Plan, store: Store, events: Events) -> Outcome | None:
     """Record what a job made whose runner was stopped between the job's last word and the recording."""
     if not outputs.may_be_taken_again(plan.request):
@@ -165,7 +170,7 @@ class _Attempt:
     def _prepare(self, within: Run | None, mark: str) -> tuple[Attempt, list[str], dict[str, str]]:
         """The attempt's folder and files, its command and its environment."""
         plan, request = self.plan, self.plan.request
-        changed = [] if self.force else _why(plan, self.store)
+        changed = [] if self.force else changes(plan, self.store)
         moved = outputs.clear_the_way(request, plan.folders, mark, finished=self.force)
         for folder in plan.folders.values():
             folder.mkdir(parents=True, exist_ok=True)
@@ -271,9 +276,11 @@ def _write_result(attempt: Attempt, key: str, outcome: Outcome, code: int | None
     )
 
 
-def _why(plan: Plan, store: Store) -> list[str]:
-    """What differs from the newest finished attempt at the step; empty when there is none."""
+def changes(plan: Plan, store: Store) -> list[str]:
+    """What differs from the newest finished attempt at the step of this name; empty when there is none."""
     for attempt, told in store.attempts(plan.request.step.id):
+        if attempt.folder.parent.name != slug(plan.request.name):
+            continue
         result, before = read_json(attempt.result), told.get("ingredients")
         if isinstance(result, dict) and result.get("status") == "done" and isinstance(before, dict):
             moved = told.get("outputs") != _as_text(plan.folders)

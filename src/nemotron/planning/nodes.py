@@ -36,6 +36,16 @@ def nodes_of(derivation: Derivation, steps: dict[str, Step]) -> list[Node]:
     return nodes
 
 
+def outputs_used(nodes: list[Node], derivation: Derivation) -> dict[str, set[str]]:
+    """Step → the outputs that others take from it; of the last one, what the derivation is for."""
+    used: dict[str, set[str]] = {node.name: set() for node in nodes}
+    for link in (link for node in nodes for link in node.inputs.values() if link.output is not None):
+        used[link.name].add(str(link.output))
+    if nodes and derivation.output is not None:
+        used[nodes[-1].name].add(derivation.output.name)
+    return used
+
+
 def _collect(
     derivation: Derivation, nodes: list[Node], known: dict[tuple[object, ...], Node], steps: dict[str, Step]
 ) -> Link:

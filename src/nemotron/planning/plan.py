@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nemotron.catalog.catalog import Catalog, Step
-from nemotron.catalog.types import Types
-from nemotron.config.layers import read_layers
 from nemotron.config.tree import MISSING, join_key, leaves
-from nemotron.config.yaml_places import read_yaml
 from nemotron.diagnostic import Diagnostic, Failure, blocked, error
 from nemotron.hardware.gpu_table import GpuKind
 from nemotron.hardware.shapes import shape_of
 from nemotron.nearest import did_you_mean
 from nemotron.planning.actions import Situation, actions_of
+from nemotron.planning.configs import asks_a_service, config_for, gpus_for, left_empty
 from nemotron.planning.have import Have, facts_of, parse_have
-from nemotron.planning.nodes import Node, nodes_of
+from nemotron.planning.nodes import Node, nodes_of, outputs_used
 from nemotron.planning.problem import Derivation, Given, Problem
 from nemotron.planning.reasons import nothing_makes, steps_of, unused, why, why_not
 from nemotron.planning.search import search
-from nemotron.planning.unify import Derived, Draft, unify
+from nemotron.planning.unify import Draft, unify
 
 ALTERNATIVES = 3
-_REFERENCE = re.compile(r"\$\{[A-Za-z_][\w.-]*\}")
 
 
 @dataclass(frozen=True)
@@ -156,9 +152,13 @@ def _draft(wish: PlanWish, derivation: Derivation, catalog: Catalog, steps: dict
         names = [node.name for node in nodes]
         fix = did_you_mean(unknown[0], names) or f"the steps of the plan are: {', '.join(names)}"
         raise Failure(error("NMT271", f"the plan has no step '{unknown[0]}' to set a key of", fix=fix))
-    configs = {node.name: _config_for(steps[node.step], wish, node, haves) for node in nodes}
-    counts = {node.name: _gpus_for(steps[node.step], configs[node.name], wish) for node in nodes}
-    counts |= {node.name: 0 for node in nodes if _asks_a_service(steps[node.step], node, catalog.types)}
+    used = outputs_used(nodes, derivation)
+    configs = {
+        node.name: config_for(steps[node.step], node, haves, used[node.name], on_cpu=wish.gpus == 0)
+        for node in nodes
+    }
+    counts = {node.name: gpus_for(steps[node.step], configs[node.name], wish.gpus) for node in nodes}
+    counts |= {node.name: 0 for node in nodes if asks_a_service(steps[node.step], node, catalog.types)}
     return Draft(
         catalog,
         haves,
@@ -167,7 +167,7 @@ def _draft(wish: PlanWish, derivation: Derivation, catalog: Catalog, steps: dict
         {name: count for name, count in counts.items() if count is not None},
         {name: dict(keys) for name, keys in wish.settings.items()},
         _hosts(wish, counts),
-        {n.name: dict(_left_empty(steps[n.step], configs[n.name], n, catalog.types)) for n in nodes},
+        {n.name: dict(left_empty(steps[n.step], configs[n.name], n, catalog.types)) for n in nodes},
     )
 
 
@@ -177,59 +177,6 @@ def _hosts(wish: PlanWish, counts: Mapping[str, int | None]) -> dict[str, int]:
         return {}
     per_node = -(-wish.gpus // wish.nodes)
     return {name: wish.nodes for name, count in counts.items() if count is not None and count > per_node}
-
-
-def _left_empty(step: Step, config: str, node: Node, types: Types) -> Iterator[tuple[str, Derived]]:
-    """Optional inputs that the config fills with data of its own, and that the plan has nothing for."""
-    document = read_layers(step.config_folder / f"{config}.yaml")
-    for port in step.manifest.consumes:
-        if not types[port.type].on_disk:  # a service that the config names is as good as any
-            continue
-        value = document.get(port.at)
-        own = isinstance(value, str) and value != MISSING and not _REFERENCE.fullmatch(value)
-        if port.name not in node.inputs and own and not port.required and port.one_of is None:
-            yield port.at, Derived(None, "nothing at hand for it")
-
-
-def _config_for(step: Step, wish: PlanWish, node: Node, haves: dict[str, Have]) -> str:
-    """The shipped config that is made for the model at the step's model port, else the default."""
-    if wish.gpus == 0 and "tiny" in step.config_names():
-        return "tiny"
-    models = {haves[link.name].hub for link in node.inputs.values() if link.output is None}
-    keys = [port.at for port in step.manifest.consumes if port.type == "checkpoint_hf"]
-    for name in step.config_names():
-        tree = read_yaml(step.config_folder / f"{name}.yaml", quick=True)
-        if name != "tiny" and any(tree.get(key) in models - {None} for key in keys):
-            return name
-    return next((name for name in step.config_names() if _is_made_for(step, name, node)), "default")
-
-
-def _is_made_for(step: Step, config: str, node: Node) -> bool:
-    """Whether a config asks for the very input of a group that the plan has, and the default does not."""
-    if config in ("default", "tiny"):
-        return False
-    grouped = [port for port in step.manifest.consumes if port.one_of]
-    asked = read_layers(step.config_folder / f"{config}.yaml")
-    usual = read_layers(step.config_folder / "default.yaml")
-    wanted = {port.at for port in grouped if asked.get(port.at) == MISSING}
-    ports = {port.at for port in grouped if port.name in node.inputs}
-    return bool(wanted) and wanted == ports and any(usual.get(key) != MISSING for key in wanted)
-
-
-def _asks_a_service(step: Step, node: Node, types: Types) -> bool:
-    """Whether a group of inputs is filled by a service, which then does what would need GPUs here."""
-    ports = [step.consumes(name) for name in node.inputs]
-    return any(port.one_of and not types[port.type].on_disk for port in ports)
-
-
-def _gpus_for(step: Step, config: str, wish: PlanWish) -> int | None:
-    """All GPUs for a step that is made for several; what its config asks for, at most, for the others."""
-    if wish.gpus is None:
-        return None
-    if step.manifest.step.gpus > 1:
-        return wish.gpus
-    asked = read_layers(step.config_folder / f"{config}.yaml").get("run.gpus")
-    return min(asked if isinstance(asked, int) else step.manifest.step.gpus, wish.gpus)
 
 
 def _plan(

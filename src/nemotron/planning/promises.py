@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from nemotron.artifacts.facts import fact_from_value
 from nemotron.artifacts.record import FactValue
 from nemotron.catalog.manifest import FactRule, Produces
-from nemotron.config.tree import MISSING, split_key
+from nemotron.config.tree import MISSING, Document, split_key
 from nemotron.planning.request import Promise, Promises, StepRequest
 
 
@@ -74,3 +74,8 @@ def _known(request: StepRequest, fact: str, rule: FactRule) -> FactValue | None:
     port, _, name = rule.from_.partition(".")
     source = request.input(port)
     return source.fact(name) if source is not None else None
+
+
+def is_made_by(port: Produces, config: Document) -> bool:
+    """Whether a step with this config makes the output: its `when` holds."""
+    return all(config.get(key) in values for key, values in port.when.items())

@@ -1,0 +1,44 @@
+"""Which shipped config a plan takes: the one that makes what the plan wants of the step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small import chat
+
+from nemotron.catalog.catalog import default_catalog
+from nemotron.planning.have import parse_have
+from nemotron.planning.plan import PlanWish, make_plan
+
+
+@pytest.fixture(autouse=True)
+def conversations(project: Path) -> None:
+    chat(project / "chat.jsonl")
+
+
+def config_of(step: str, want: str, *haves: str, **wish: Any) -> str:
+    catalog = default_catalog()
+    plan = make_plan(PlanWish(want, [parse_have(h, catalog.types) for h in haves], **wish), catalog)
+    return next(plan.draft.configs[node.name] for node in plan.nodes if node.step == step)
+
+
+@pytest.mark.parametrize(
+    ("want", "config"), [("synthetic_jsonl", "default"), ("preference_jsonl", "rl_pref")]
+)
+def test_the_config_makes_the_output_that_is_wanted(want: str, config: str) -> None:
+    assert config_of("sdg/data_designer", want, "seed:training_jsonl=chat.jsonl") == config
+
+
+def test_so_it_does_for_an_output_that_another_step_takes() -> None:
+    base = "base:checkpoint_hf=hub:Qwen/Qwen3-8B"
+    through = ("sdg/data_designer", "rl/nemo_rl/dpo")
+    haves = ("seed:training_jsonl=chat.jsonl", base)
+    assert config_of("sdg/data_designer", "checkpoint_hf", *haves, gpus=8, through=through) == "rl_pref"
+
+
+def test_without_gpus_the_tiny_config_is_taken_where_it_makes_that() -> None:
+    assert config_of("sft/automodel", "checkpoint_hf", "chat.jsonl", model="Qwen/Qwen3-8B", gpus=0) == "tiny"
+    seed = "seed:training_jsonl=chat.jsonl"
+    assert config_of("sdg/data_designer", "preference_jsonl", seed, gpus=0) == "rl_pref"

@@ -5,6 +5,8 @@ Changes environment variables and modules of this process; writes nothing.
 
 from __future__ import annotations
 
+import warnings
+
 from nemotron.backends.automodel.cpu import prepare_environment
 from nemotron.backends.megatron import compat, cpu
 
@@ -15,6 +17,7 @@ def prepare() -> bool:
     Returns whether this process works without CUDA. Calling it again changes nothing.
     """
     prepare_environment()
+    warnings.filterwarnings("ignore", category=FutureWarning)  # the library's own business, a page of them
     compat.import_without_vision_data()
     without_cuda = cpu.stand_in_for_cuda()
     if without_cuda:

@@ -80,7 +80,7 @@ def first_fit_decreasing(lengths: Integers, pack_size: int) -> Packs:
     """
     counts = np.bincount(lengths, minlength=1)
     placed, used = _fill_runs(counts, pack_size)
-    first, packs, each = (np.array(column, np.int64) for column in zip(*placed, strict=True))
+    first, packs, each = np.array(placed, np.int64).reshape(-1, 3).T
     sizes = packs * each
     within = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     bins = np.repeat(first, sizes) + within // np.repeat(each, sizes)

@@ -58,7 +58,8 @@ def test_a_plan_is_one_json_document(capsys: pytest.CaptureFixture[str]) -> None
         "chat": "training_jsonl",
         "base": "checkpoint_hf",
     }
-    assert told["commands"][0] == {"command": "nemotron pipeline check pipeline.yaml", "tier": "repo"}
+    assert all("pipeline.yaml" in each["command"] for each in told["commands"])
+    assert told["commands"][0]["tier"] == "repo"
     assert told["avoid"][0]["steps"] == ["data_prep/sft_packing", "peft/megatron_bridge"]
     assert told["required_inputs"] == told["diagnostics"] == []
     assert told["file"] is None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from shlex import join
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nemotron.cli.output import print_diagnostics, print_json
+from nemotron.cli.plan_commands import plan_commands, tier
 from nemotron.diagnostic import Diagnostic, Failure, blocked, error, exit_code
 
 if TYPE_CHECKING:
@@ -124,25 +124,6 @@ def _question(key: str, question: str) -> Diagnostic:
     )
 
 
-def _tier(problems: list[Diagnostic]) -> str:
-    """How far a command was proven: its dry run passed here, or what it is blocked on, or what is wrong."""
-    code = exit_code(problems)
-    if code == 0:
-        return "verified"
-    missing = ", ".join(dict.fromkeys(d.code for d in problems if d.severity in ("blocked", "error")))
-    return f"{'blocked' if code == 3 else 'wrong'}: {missing}"
-
-
-def _commands(plan: Plan, found: dict[str, list[Diagnostic]], output: Path | None) -> list[dict[str, str]]:
-    file = str(output or "pipeline.yaml")
-    whole = [d for each in found.values() for d in each]
-    commands = [
-        (["nemotron", "pipeline", "check", file], "repo"),
-        (["nemotron", "pipeline", "run", file], _tier(whole)),
-    ]
-    return [{"command": join(words), "tier": tier} for words, tier in commands]
-
-
 def _as_dict(plan: Plan, found: dict[str, list[Diagnostic]], output: Path | None) -> dict[str, Any]:
     return {
         "want": plan.wish.want,
@@ -154,13 +135,13 @@ def _as_dict(plan: Plan, found: dict[str, list[Diagnostic]], output: Path | None
                 "config": plan.draft.configs[node.name],
                 "inputs": {port: str(link) for port, link in node.inputs.items()},
                 "set": {key: change.value for key, change in plan.draft.derived.get(node.name, {}).items()},
-                "tier": _tier(found[node.name]),
+                "tier": tier(found[node.name]),
             }
             for node in plan.nodes
         ],
         "why": plan.why,
         "required_inputs": [{"key": q.key, "question": q.question} for q in plan.questions],
-        "commands": _commands(plan, found, output),
+        "commands": [each.as_dict() for each in plan_commands(plan, found, _file(output))],
         "avoid": [{"steps": a.steps, "cost": a.cost, "why": a.why} for a in plan.alternatives],
         "haves": [{"name": h.name, "type": h.type, "why": h.why} for h in plan.wish.haves],
         "file": str(output) if output else None,
@@ -175,12 +156,16 @@ def _answer(plan: Plan, found: dict[str, list[Diagnostic]], output: Path | None)
     )
     lines += _listed("At hand", [f"{h.name}: {h.type} ({h.why})" for h in plan.wish.haves])
     lines += _listed("Required inputs", [f"{q.key}: {q.question}" for q in plan.questions] or ["none"])
-    lines += _listed("Commands", [f"{c['command']}  [{c['tier']}]" for c in _commands(plan, found, output)])
+    lines += _listed("Commands", [str(each) for each in plan_commands(plan, found, _file(output))])
     lines += _listed(
         "Avoid", [f"{' → '.join(a.steps)}: {a.why}" for a in plan.alternatives] or ["nothing else fits"]
     )
     following = "answer what is required" if plan.questions else "check the file, then run it"
     return "\n".join([*lines, f"Next step       {following}"])
+
+
+def _file(output: Path | None) -> str:
+    return str(output or "pipeline.yaml")
 
 
 def _listed(title: str, items: list[str]) -> list[str]:

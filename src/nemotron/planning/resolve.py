@@ -48,8 +48,6 @@ def resolve(
     config = resolve_config(find_config(step, wish.config), overrides, bound, places)
     offer = Offer.of(wish.profile).over(wish.offer)
     gpus, nodes = place(step, config.run, offer, wish.gpus, wish.nodes)
-    if wish.profile is not None:
-        config.run = _on_profile(config, wish.profile)
     request = bind(
         step,
         catalog.types,
@@ -60,11 +58,16 @@ def resolve(
         overrides=overrides,
         promises=promises,
     )
-    request.profile = wish.profile
-    return request
+    return request if wish.profile is None else on_profile(request, wish.profile)
 
 
-def _on_profile(config: Config, profile: Profile) -> RunSection:
+def on_profile(request: StepRequest, profile: Profile) -> StepRequest:
+    """The same request on a profile, with the GPUs and nodes that it has already."""
+    config = replace(request.config, run=_run_section(request.config, profile))
+    return replace(request, config=config, profile=profile)
+
+
+def _run_section(config: Config, profile: Profile) -> RunSection:
     """The `run:` section on a profile: its image unless an argument names one, its variables below ours."""
     place = config.document.place("run.container_image")
     image = config.run.container_image

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,25 @@ def with_folder(weights: Iterable[tuple[str, Any]], folder: Path, *, is_main: bo
         seen.add(name)
     comparison.left_out = sorted(set(files) - seen) if is_main else []
     return comparison
+
+
+def merged(bridge: Any, model: list[Any], scale: float, folder: Path, *, is_main: bool) -> Comparison:
+    """Compare a folder with base + scale · B · A, of the base's and the adapter's weights. All must call it."""
+    matrices = {name: tensor.float() for name, tensor in bridge.export_adapter_weights(model, cpu=True)}
+    base = bridge.export_hf_weights(model, cpu=True, show_progress=False, merge_adapter_weights=False)
+
+    def with_adapter() -> Iterator[tuple[str, Any]]:
+        for name, weights in base:
+            module = name.removesuffix(".weight")
+            inner, outer = (matrices.pop(f"{module}.lora_{part}.weight", None) for part in "AB")
+            if inner is not None and outer is not None:
+                weights = (weights.float() + scale * (outer @ inner)).to(weights.dtype)
+            yield name, weights
+
+    found = with_folder(with_adapter(), folder, is_main=is_main)
+    if matrices:
+        raise JobError("NMT864", f"the adapter changes {next(iter(matrices))}, which the base does not have")
+    return found
 
 
 def of_models(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> Comparison:

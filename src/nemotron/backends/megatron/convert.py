@@ -42,7 +42,7 @@ def hf_to_megatron(job: Job) -> list[Output]:
         found = compare.with_folder(exported, base, is_main=job.is_main)
     if job.is_main:
         copy_tokenizer(base, checkpoint / "tokenizer")
-        _record(checkpoint, found, config, base)
+        record(checkpoint, found, dtype, base)
     return [Output("checkpoint_megatron", checkpoint)]
 
 
@@ -65,7 +65,7 @@ def megatron_to_hf(job: Job) -> list[Output]:
         models.fill_from_checkpoint(model, checkpoint)
         found = write_hf(job, bridge, model, base, output, strict=bool(config.get("strict", True)))
     if job.is_main:
-        _record(output, found, config, checkpoint)
+        record(output, found, dtype, checkpoint)
     return [Output("checkpoint_hf", output)]
 
 
@@ -75,6 +75,23 @@ def write_hf(
     """Write the model as a Hugging Face folder in the form of `base`, read it back into it, and compare.
 
     All processes must call it; the main one writes, and knows what was left out.
+    """
+    left_out = write_hf_files(job, bridge, model, base, output, strict=strict)
+    before = models.copies(model)
+    if not left_out:
+        models.empty(model)
+    models.bridge_of(output, remote_code=bool(bridge.hf_pretrained.trust_remote_code)).load_hf_weights(model)
+    found = compare.of_models(before, models.copies(model))
+    found.tensors, found.left_out = len(_names(output)), left_out
+    return found
+
+
+def write_hf_files(
+    job: Job, bridge: Any, model: list[Any], base: Path, output: Path, *, strict: bool = True
+) -> list[str]:
+    """Write the model, an adapter merged into it, as a Hugging Face folder; the names that it left out.
+
+    All processes must call it. JobError NMT862 when model and base do not have the same weights.
     """
     wanted = _names(base)
     exported = bridge.export_hf_weights(model, cpu=True, show_progress=False)
@@ -100,13 +117,7 @@ def write_hf(
             file=base,
             fix="hf_model_path=THE MODEL THAT THE TRAINING STARTED FROM; strict=false leaves them out",
         )
-    before = models.copies(model)
-    if not left_out:
-        models.empty(model)
-    models.bridge_of(output, remote_code=bool(bridge.hf_pretrained.trust_remote_code)).load_hf_weights(model)
-    found = compare.of_models(before, models.copies(model))
-    found.tensors, found.left_out = len(_names(output)), left_out
-    return found
+    return left_out
 
 
 def _base(config: dict[str, Any]) -> Path:
@@ -134,11 +145,11 @@ def _counted(job: Job, weights: Iterable[tuple[str, Any]], total: int) -> Iterat
         yield weight
 
 
-def _record(folder: Path, found: compare.Comparison, config: dict[str, Any], source: Path) -> None:
+def record(folder: Path, found: compare.Comparison, dtype: str, source: Path) -> None:
     """Write what the comparison found beside the converted weights, and say it."""
     write_json(
         folder / RESULT,
-        {"version": 1, "converted": str(source), "dtype": config["torch_dtype"], **found.as_dict()},
+        {"version": 1, "converted": str(source), "dtype": dtype, **found.as_dict()},
     )
     print(str(found), flush=True)
     if found.left_out:

@@ -84,6 +84,36 @@ def fill_from_checkpoint(model: list[Any], checkpoint: Path, *, strict: bool = T
         ) from problem
 
 
+def fill_adapter(model: list[Any], checkpoint: Path, peft: Any) -> None:
+    """Read an adapter's weights into a model that has the adapter. JobError NMT864 when they do not fit it."""
+    from megatron.bridge.training import checkpointing
+    from megatron.bridge.training.utils.pg_utils import get_pg_collection
+    from megatron.core import dist_checkpointing
+    from megatron.core.dist_checkpointing.core import CheckpointingException
+    from megatron.core.utils import unwrap_model
+
+    parts = unwrap_model(model)
+    peft.set_params_to_save(parts)
+    common = dist_checkpointing.load_common_state_dict(str(checkpoint))
+    metadata = dist_checkpointing.load_content_metadata(preloaded_state_dict=common)
+    wanted = checkpointing._generate_model_state_dict(
+        parts, {"metadata": metadata}, pg_collection=get_pg_collection(parts)
+    )
+    wanted = checkpointing.apply_peft_adapter_filter_to_state_dict(wanted, peft)
+    try:
+        found = dist_checkpointing.load(wanted, str(checkpoint))
+    except (CheckpointingException, KeyError, RuntimeError, ValueError) as problem:
+        raise JobError(
+            "NMT864",
+            f"the adapter does not fit the base: {str(problem).strip().splitlines()[0]}",
+            file=checkpoint,
+            fix="base_hf_path=THE MODEL THAT THE ADAPTER WAS TRAINED ON",
+        ) from problem
+    for number, part in enumerate(parts):
+        own = found["model" if len(parts) == 1 else f"model{number}"]
+        part.load_state_dict(own, strict=False)
+
+
 def empty(model: list[Any]) -> None:
     """Overwrite all weights, so that what is there later was read."""
     import torch

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nemotron.backends.job import Job, JobError
-from nemotron.backends.megatron import iterations
+from nemotron.backends.job import Job
+from nemotron.backends.megatron import iterations, whole
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Start:
 
 
 def choose(config: Mapping[str, Any], base: Path) -> Start:
-    """What to start from. JobError NMT845 when the Megatron checkpoint that is named is not whole."""
+    """What to start from. JobError NMT861 when the Megatron checkpoint that is named is not whole."""
     save = Path(config["checkpoint"]["save"])
     named = config["checkpoint"].get("pretrained_checkpoint")
-    pretrained = whole_checkpoint(Path(named)) if named else None
+    pretrained = whole.iteration(named, "checkpoint.pretrained_checkpoint") if named else None
     last = iterations.newest_whole(save)
     if last is not None:
         number = iterations.number_of(last) or 0
@@ -38,27 +38,6 @@ def choose(config: Mapping[str, Any], base: Path) -> Start:
     if config.get("load_hf_weights", True):
         return Start(f"starts from the weights of {base}", hf_weights=True)
     return Start(f"starts from random weights in the shape of {base}")
-
-
-def whole_checkpoint(named: Path) -> Path:
-    """The folder `iter_*` that a path or a link names. JobError NMT845 when it is none, or was cut off."""
-    folder = named.resolve()
-    if iterations.number_of(folder) is None:
-        newest = iterations.newest_whole(folder)
-        raise JobError(
-            "NMT845",
-            f"{named} is no checkpoint of one iteration: its name is not iter_…",
-            file=named,
-            fix=f"checkpoint.pretrained_checkpoint={newest}" if newest else "name one folder iter_*",
-        )
-    if lacking := iterations.missing_from(folder):
-        raise JobError(
-            "NMT845",
-            f"{named} is not a whole checkpoint: it lacks {', '.join(lacking)}",
-            file=named,
-            fix="name a checkpoint that was written to its end",
-        )
-    return folder
 
 
 def apply(start: Start, job: Job, container: Any, bridge: Any) -> None:

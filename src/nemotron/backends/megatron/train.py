@@ -13,7 +13,17 @@ from typing import Any
 
 from nemotron.backends.hf_folder import local_folder
 from nemotron.backends.job import Job, JobError, Output
-from nemotron.backends.megatron import adapter, bases, compat, container, datasets, iterations, library, start
+from nemotron.backends.megatron import (
+    adapter,
+    bases,
+    compat,
+    container,
+    datasets,
+    iterations,
+    library,
+    models,
+    start,
+)
 from nemotron.backends.megatron.progress import Progress, Tokens
 
 
@@ -26,11 +36,11 @@ def main(job: Job) -> list[Output]:
     base = local_folder(config["hf_model_path"], "hf_model_path", config.get("revision"), code=remote_code)
     if config.get("dataset", {}).get("data_paths") is None and not container.is_packed(config):
         datasets.require_generation_markers(base)
-    bridge = _bridge(base, remote_code)
+    bridge = models.bridge_of(base, remote_code=remote_code)
     built = container.build(job, base, bridge, without_cuda=without_cuda)
     chosen = start.choose(config, base)
     if built.peft is not None and chosen.pretrained is None:
-        chosen = bases.converted(job, base, chosen)
+        chosen = bases.converted(job, base, bridge, built.model, chosen, without_cuda=without_cuda)
     start.apply(chosen, job, built, bridge)
     compat.save_each_step_once(chosen.iteration)
     if job.is_main:
@@ -50,12 +60,6 @@ def _check_packed(config: dict[str, Any], *, without_cuda: bool) -> None:
             f"packed conversations need Transformer Engine, and so a GPU: there is no {lacking}",
             fix="train on unpacked ones: dataset.packed_sequence_specs=null dataset.dataset_root=FILE.jsonl",
         )
-
-
-def _bridge(base: Path, remote_code: bool) -> Any:
-    from megatron.bridge import AutoBridge
-
-    return AutoBridge.from_hf_pretrained(str(base), trust_remote_code=remote_code)
 
 
 def _train(job: Job, built: Any, bridge: Any, base: Path) -> None:

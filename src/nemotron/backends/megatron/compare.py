@@ -68,7 +68,7 @@ def with_folder(weights: Iterable[tuple[str, Any]], folder: Path, *, is_main: bo
 
 
 def merged(bridge: Any, model: list[Any], scale: float, folder: Path, *, is_main: bool) -> Comparison:
-    """Compare a folder with base + scale · B · A, of the base's and the adapter's weights. All must call it."""
+    """Compare a folder with base + scale · B · A of the model and its adapter. All must call it."""
     matrices = {name: tensor.float() for name, tensor in bridge.export_adapter_weights(model, cpu=True)}
     base = bridge.export_hf_weights(model, cpu=True, show_progress=False, merge_adapter_weights=False)
 

@@ -1,4 +1,4 @@
-"""convert/merge_lora for an adapter as Megatron-Bridge checkpoints it: a folder iter_* with the adapter alone.
+"""convert/merge_lora for an adapter as Megatron-Bridge saves it: a folder iter_* with the adapter alone.
 
 Builds base and adapter as training did, lets the library merge them as it exports, and compares what was
 written with a merge of our own.
@@ -15,7 +15,7 @@ import yaml
 
 from nemotron.backends.hf_folder import local_folder, read_config, require_safetensors
 from nemotron.backends.job import Job, JobError, Output
-from nemotron.backends.megatron import compare, convert, library, models, whole, world
+from nemotron.backends.megatron import compare, hf_output, library, models, whole, world
 from nemotron.backends.output import new_folder
 
 
@@ -49,10 +49,10 @@ def main(job: Job) -> list[Output]:
     with world.groups(provider):
         model = models.build(provider)
         models.fill_adapter(model, adapter, peft)
-        convert.write_hf_files(job, bridge, model, base, output)
+        hf_output.write_files(job, bridge, model, base, output)
         found = compare.merged(bridge, model, peft.alpha / peft.dim, output, is_main=job.is_main)
     if job.is_main:
-        convert.record(output, found, dtype, adapter)
+        hf_output.record(output, found, dtype, adapter)
     return [Output("checkpoint_hf", output, {"dtype": dtype})]
 
 
@@ -65,7 +65,7 @@ def _dtype(base: Path, asked: str) -> str:
 
 
 def _peft(adapter: Path) -> Any:
-    """The library's adapter of the kind and sizes that the checkpoint's run_config.yaml tells. JobError NMT864."""
+    """The library's adapter, of the kind and sizes that run_config.yaml tells. JobError NMT864."""
     from megatron.bridge.peft.canonical_lora import CanonicalLoRA
     from megatron.bridge.peft.lora import LoRA
 

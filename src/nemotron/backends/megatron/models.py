@@ -85,7 +85,7 @@ def fill_from_checkpoint(model: list[Any], checkpoint: Path, *, strict: bool = T
 
 
 def fill_adapter(model: list[Any], checkpoint: Path, peft: Any) -> None:
-    """Read an adapter's weights into a model that has the adapter. JobError NMT864 when they do not fit it."""
+    """Read an adapter's weights into a model that has it. JobError NMT864 when they do not fit."""
     from megatron.bridge.training import checkpointing
     from megatron.bridge.training.utils.pg_utils import get_pg_collection
     from megatron.core import dist_checkpointing

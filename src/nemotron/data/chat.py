@@ -59,8 +59,7 @@ class ChatTemplate:
         def write(messages: Messages, prompt: bool) -> str:
             return self._write(messages, conversation.tools, prompt=prompt)[0]
 
-        text = write(conversation.messages, False)
-        return Rendered(text, turn_spans(text, conversation.messages, write, self.tokens))
+        return Turns(conversation.messages, write, self.tokens).rendered()
 
     def _write(
         self, messages: Messages, tools: Any, *, prompt: bool = False, markers: bool = False
@@ -86,28 +85,58 @@ class ChatTemplate:
         return texts[0], spans[0] if markers else []
 
 
-def turn_spans(
-    text: str, messages: Messages, write: Callable[[Messages, bool], str], tokens: tuple[str, ...]
-) -> list[tuple[int, int]]:
-    """Where the assistant's turns stand in `text`, the rendering of `messages`.
+class Turns:
+    """Finds the assistant's turns in a conversation that is written by a template without markers.
 
     `write(messages, prompt)` renders a beginning of the conversation; with `prompt`, up to where the
-    assistant is to go on. A turn ends with its end mark, one of the `tokens`; white space after that is not
-    its own.
+    assistant is to go on. What a beginning ends with is looked for behind the turn before: a template may
+    write that one otherwise by then. A turn ends with one of the `tokens`; white space after that is not its
+    own.
     """
-    spans = []
-    for number, message in enumerate(messages):
-        if message["role"] != ASSISTANT:
-            continue
-        before = write(messages[:number], True)
-        through = text if number + 1 == len(messages) else write(messages[: number + 1], False)
-        if not text.startswith(before) or not through.startswith(before):
-            raise _indistinct(number, "what comes before it is written otherwise once it is there")
-        turn, mark = _ended(through[len(before) :], tokens)
-        if not text.startswith(turn, len(before)):
-            turn = _earlier(turn, mark, text[len(before) :], number)
-        spans.append((len(before), len(before) + len(turn)))
-    return spans
+
+    def __init__(
+        self, messages: Messages, write: Callable[[Messages, bool], str], tokens: tuple[str, ...]
+    ) -> None:
+        self._messages = messages
+        self._write = write
+        self._tokens = tokens
+        self._turns = [number for number, message in enumerate(messages) if message["role"] == ASSISTANT]
+        self._before: dict[int, str] = {}
+        self._through: dict[int, str] = {}
+        self._spans: dict[int, list[tuple[int, int]]] = {0: []}
+
+    def rendered(self) -> Rendered:
+        """The whole conversation. TemplateRefuses where a turn cannot be told from the rest."""
+        text = self._through[len(self._messages) - 1] = self._write(self._messages, False)
+        for turn in self._turns:
+            self._before[turn] = self._write(self._messages[:turn], True)
+            self._spans[turn] = self._find(self._before[turn], turn)
+        return Rendered(text, self._find(text, len(self._messages)))
+
+    def _find(self, text: str, count: int) -> list[tuple[int, int]]:
+        """Where the turns among the first `count` messages stand in `text`, which is their rendering."""
+        spans: list[tuple[int, int]] = []
+        for turn in self._turns:
+            if turn >= count:
+                break
+            before, earlier = self._before[turn], self._spans[turn]
+            between = before[earlier[-1][1] if earlier else 0 :]
+            start = (spans[-1][1] if spans else 0) + len(between)
+            if text[start - len(between) : start] != between:
+                raise _indistinct(turn, "what comes before it is written otherwise once it is there")
+            spans.append((start, start + len(self._as_written(turn, text, start))))
+        return spans
+
+    def _as_written(self, turn: int, text: str, start: int) -> str:
+        """What the assistant writes in a turn that starts there in `text`, its end mark included."""
+        before = self._before[turn]
+        if turn not in self._through:
+            self._through[turn] = self._write(self._messages[: turn + 1], False)
+        through = self._through[turn]
+        if not through.startswith(before):
+            raise _indistinct(turn, "what comes before it is written otherwise once it is there")
+        last, mark = _ended(through[len(before) :], self._tokens)
+        return last if text.startswith(last, start) else _earlier(last, mark, text[start:], turn)
 
 
 def _ended(turn: str, tokens: tuple[str, ...]) -> tuple[str, str]:

@@ -40,11 +40,11 @@ def nemotron(project: Path) -> Nemotron:
     """Run the real command line in the project folder: `nemotron("steps", "list", env={…})`."""
 
     def run(
-        *arguments: str, env: dict[str, str] | None = None, timeout: float = 120
+        *arguments: str, env: dict[str, str] | None = None, timeout: float = 120, cwd: Path = project
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "nemotron", *arguments],
-            cwd=project,
+            cwd=cwd,
             env={**os.environ, "NO_COLOR": "1", **(env or {})},
             capture_output=True,
             text=True,

@@ -6,6 +6,7 @@ problems, the table of codes and the rendering are in `nemotron.checking`.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -116,3 +117,22 @@ def warning(code: str, summary: str, **details: Any) -> Diagnostic:
 def note(code: str, summary: str, **details: Any) -> Diagnostic:
     """A diagnostic of severity *note*."""
     return Diagnostic(code, Severity.NOTE, summary, **details)
+
+
+_NO_SPACE = ("NMT640", "the disk is full", "free some space (`df -h`), then run it again")
+_NO_WRITING = ("NMT641", "this may not be read or written", "correct its permissions, or work elsewhere")
+_SURROUNDINGS = {
+    errno.ENOSPC: _NO_SPACE,
+    errno.EDQUOT: _NO_SPACE,
+    errno.EACCES: _NO_WRITING,
+    errno.EPERM: _NO_WRITING,
+    errno.EROFS: _NO_WRITING,
+}
+
+
+def of_os_error(problem: OSError) -> Diagnostic | None:
+    """What a person can mend of what the system refused: a full disk, a folder that is read-only."""
+    if problem.errno not in _SURROUNDINGS:
+        return None
+    code, what, fix = _SURROUNDINGS[problem.errno]
+    return blocked(code, f"{what}: {problem.filename}" if problem.filename else what, fix=fix)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import sys
 import traceback
 from datetime import UTC, datetime
@@ -41,22 +40,12 @@ from nemotron.cli import (
 from nemotron.cli.output import print_diagnostics, print_json
 from nemotron.cli.streams import make_robust
 from nemotron.config.secrets import redact
-from nemotron.diagnostic import Diagnostic, Failure, blocked, error
+from nemotron.diagnostic import Diagnostic, Failure, blocked, error, of_os_error
 from nemotron.files import NoHome, cache_folder
 
 BUG = 70
 BUG_CODE = "NMT900"
 INTERRUPTED = 130
-
-_NO_SPACE = ("NMT640", "the disk is full", "free some space (`df -h`), then run it again")
-_NO_WRITING = ("NMT641", "this may not be read or written", "correct its permissions, or work elsewhere")
-_SURROUNDINGS = {
-    errno.ENOSPC: _NO_SPACE,
-    errno.EDQUOT: _NO_SPACE,
-    errno.EACCES: _NO_WRITING,
-    errno.EPERM: _NO_WRITING,
-    errno.EROFS: _NO_WRITING,
-}
 
 app = typer.Typer(
     name="nemotron",
@@ -162,10 +151,8 @@ def _as_failure(problem: Exception) -> Failure:
         return Failure(error("NMT200", str(problem), fix="see --help"))
     if isinstance(problem, NoHome):
         return Failure(blocked("NMT642", "this user has no home folder", fix="export NEMOTRON_CACHE=FOLDER"))
-    if isinstance(problem, OSError) and problem.errno in _SURROUNDINGS:
-        code, what, fix = _SURROUNDINGS[problem.errno]
-        where = f": {problem.filename}" if problem.filename else ""
-        return Failure(blocked(code, f"{what}{where}", fix=fix))
+    if isinstance(problem, OSError) and (diagnostic := of_os_error(problem)) is not None:
+        return Failure(diagnostic)
     return Failure(_bug(problem))
 
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from nemotron.catalog.catalog import Catalog
 from nemotron.checking.check import check_step
-from nemotron.diagnostic import Diagnostic, Failure, blocked
+from nemotron.diagnostic import Diagnostic, Failure, blocked, of_os_error
 from nemotron.execution import runner
 from nemotron.execution.crew import Crew, Events, Stopped, Worker
 from nemotron.execution.interruption import stop_requests
@@ -208,6 +208,10 @@ class _Work:
                 outcome = runner.work(plan, self.store, worker, self.run, devices=devices, force=force)
         except Failure as failure:
             return not_started(step, failure.diagnostics)
+        except OSError as problem:
+            if (found := of_os_error(problem)) is None:
+                raise
+            return not_started(step, [found])
         return StepResult(step.name, step.step, outcome.status, why_of(outcome), outcome, outcome.diagnostics)
 
     @contextmanager

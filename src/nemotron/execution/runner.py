@@ -154,9 +154,9 @@ class _Attempt:
         self.worker.begin_job()
         mark, kills = uuid.uuid4().hex, processes.out_of_memory_kills() or 0
         attempt, argv, environment = self._prepare(within, mark)
-        began = time.time()
+        began = time.monotonic()
         status = self._drive(attempt, argv, environment, mark)
-        seconds = time.time() - began
+        seconds = time.monotonic() - began
         if status is None:
             outcome = Outcome("interrupted", self.plan.key, attempt=attempt, seconds=seconds)
         else:

@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from socket import gethostname
 from typing import Any
@@ -165,10 +165,14 @@ class Store:
 
 
 def _new_folder(runs: Path, name: str) -> Path:
-    """A run's folder: DATE-TIME-NAME-xxxx, where xxxx is the fraction of the second in 65536ths."""
+    """A run's folder: DATE-TIME-NAME-xxxx, where xxxx is the fraction of the second in 65536ths.
+
+    Later than every run that is there, even if the clock was set back: their order is told by their names.
+    """
     while True:
-        now = datetime.now(UTC)
-        folder = runs / f"{now:%Y%m%d-%H%M%S}-{name}-{now.microsecond * 65536 // 1_000_000:04x}"
+        newest = max((_run_age(path.name) for path in runs.iterdir()), default=("", ""))
+        when, fraction = max(_now(), _just_after(*newest))
+        folder = runs / f"{when}-{name}-{fraction}"
         try:
             boundary()
             folder.mkdir()
@@ -176,6 +180,21 @@ def _new_folder(runs: Path, name: str) -> Path:
             continue
         boundary()
         return folder
+
+
+def _now() -> tuple[str, str]:
+    now = datetime.now(UTC)
+    return f"{now:%Y%m%d-%H%M%S}", f"{now.microsecond * 65536 // 1_000_000:04x}"
+
+
+def _just_after(when: str, fraction: str) -> tuple[str, str]:
+    """One 65536th of a second later; as early as can be for what is no run's time."""
+    try:
+        moment = datetime.strptime(when, "%Y%m%d-%H%M%S")
+        ticks = int(fraction, 16) + 1
+    except ValueError:
+        return "", ""
+    return f"{moment + timedelta(seconds=ticks // 65536):%Y%m%d-%H%M%S}", f"{ticks % 65536:04x}"
 
 
 def _step_of(command: dict[str, Any]) -> Any:

@@ -68,8 +68,27 @@ class QuickStart:
         )
         return file
 
+    def plan(self) -> list[str]:
+        """What the planner makes of the data and the model: the main line of the pipeline, in plan.yaml."""
+        haves = (
+            f"text:filtered_jsonl={self.output}/data/text_train.jsonl",
+            f"chat:training_jsonl={self.output}/data/chat_train.jsonl",
+            f"base:checkpoint_hf={self.output}/model",
+        )
+        given = [word for have in haves for word in ("--have", have)]
+        wanted = ("--want", "eval_results", "--gpus", "0", "--library", "automodel")
+        file = str(self.output / "plan.yaml")
+        steps: list[str] = self.nemotron("pipeline", "plan", *given, *wanted, "--force", "-o", file)[
+            "decision"
+        ]
+        return steps
+
     def run(self) -> dict[str, Path]:
-        """Check and run the pipeline: the artifact that each step made."""
+        """Plan; then check and run the pipeline: the artifact that each step made.
+
+        The pipeline is the plan, with an adapter as a second way and the untrained model to compare with.
+        """
+        print(f"planned: {' → '.join(self.plan())}", flush=True)
         file = str(self.pipeline())
         self.nemotron("pipeline", "check", file)
         told = self.nemotron("pipeline", "run", file, "--quiet")

@@ -7,8 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from quick import REPOSITORY, QuickStart
 
+PIPELINE = REPOSITORY / "examples" / "quickstart" / "pipeline.yaml"
 pytestmark = pytest.mark.training
 
 
@@ -63,7 +65,35 @@ def test_a_second_run_runs_nothing_again(quickstart: QuickStart) -> None:
     )
     assert again.returncode == 0, again.stderr[-3000:]
     assert _attempts() == before
-    assert again.stderr.count("Skipped:") == 8
+    assert again.stderr.count("| Skipped:") == 8
+
+
+def test_the_pipeline_has_what_the_planner_would_make_of_the_same_data(quickstart: QuickStart) -> None:
+    plan = yaml.safe_load((quickstart.output / "plan.yaml").read_text(encoding="utf-8"))
+    pipeline = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))
+    planned = [step["step"] for step in plan["steps"].values()]
+    assert planned == ["data_prep/pretrain_prep", "pretrain/automodel", "sft/automodel", "eval/model_eval"]
+    assert set(planned) <= {step["step"] for step in pipeline["steps"].values()}
+    assert f"planned: {' → '.join(planned)}" in quickstart.printed
+
+
+def test_another_learning_rate_would_run_again_exactly_what_depends_on_it(quickstart: QuickStart) -> None:
+    pipeline = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))
+    pipeline["steps"]["sft"]["set"] = {"optimizer.lr": 1e-4}
+    file = PIPELINE.with_name("changed.yaml")
+    file.write_text(yaml.safe_dump(pipeline), encoding="utf-8")
+    try:
+        argv = ["uv", "run", "--quiet", "nemotron", "pipeline", "run", str(file), "--dry-run", "--json"]
+        told = subprocess.run(argv, cwd=REPOSITORY, text=True, capture_output=True, timeout=300)
+    finally:
+        file.unlink()
+    assert told.returncode == 0, told.stderr
+    steps = {step["name"]: (step["fate"], step["why"]) for step in json.loads(told.stdout)["steps"]}
+    assert {name: why for name, (fate, why) in steps.items() if fate == "run"} == {
+        "sft": "changed: optimizer.lr",
+        "evaluate_sft": "sft would run",
+    }
+    assert {fate for fate, _ in steps.values()} == {"run", "skipped"}
 
 
 def test_the_tuned_model_loads_elsewhere_and_answers(quickstart: QuickStart, automodel_python: Path) -> None:

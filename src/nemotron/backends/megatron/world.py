@@ -46,9 +46,8 @@ def groups(provider: Any) -> Iterator[None]:
     on_gpu = torch.cuda.is_available()
     if on_gpu:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    # Not started by torchrun, a process is alone and needs no address.
-    alone = {} if "RANK" in os.environ else {"store": distributed.HashStore(), "rank": 0, "world_size": 1}
-    distributed.init_process_group("nccl" if on_gpu else "gloo", **alone)
+    store, rank, size = _meeting_point(distributed)
+    distributed.init_process_group("nccl" if on_gpu else "gloo", store=store, rank=rank, world_size=size)
     try:
         provider.initialize_model_parallel(seed=0)
         yield
@@ -56,6 +55,17 @@ def groups(provider: Any) -> Iterator[None]:
     finally:
         parallel_state.destroy_model_parallel()
         distributed.destroy_process_group()
+
+
+def _meeting_point(distributed: Any) -> tuple[Any, int, int]:
+    """Where the job's processes find each other, this one's rank, and their number.
+
+    The names in it are not those of groups that the same processes form later: old addresses would mislead.
+    """
+    if "RANK" not in os.environ:  # not started by torchrun, a process is alone and needs no address
+        return distributed.HashStore(), 0, 1
+    store, rank, size = next(distributed.rendezvous("env://"))
+    return distributed.PrefixStore("nemotron", store), rank, size
 
 
 def wait() -> None:

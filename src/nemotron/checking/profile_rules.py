@@ -11,6 +11,7 @@ from pathlib import Path
 from nemotron.config.secrets import looks_secret
 from nemotron.diagnostic import Diagnostic, Failure, blocked, error
 from nemotron.hardware.gpu_table import gpu_kind
+from nemotron.libraries import spec
 from nemotron.planning.remote_paths import local_paths
 from nemotron.planning.request import StepRequest
 from nemotron.profiles.mounts import to_cluster
@@ -22,8 +23,9 @@ def library_is_served(request: StepRequest) -> Iterator[Diagnostic]:
     profile, library = request.profile, request.step.manifest.step.library
     if profile is None or library is None:
         return
-    if profile.libraries is not None and library not in profile.libraries:
-        named = ", ".join(profile.libraries) or "none"
+    served = profile.libraries
+    if served is not None and _own_name(library) not in map(_own_name, served):
+        named = ", ".join(served) or "none"
         yield blocked(
             "NMT622",
             f"the profile '{profile.name}' does not serve '{library}', the library of {request.step.id}",
@@ -137,6 +139,14 @@ def paths_are_visible(request: StepRequest) -> Iterator[Diagnostic]:
                 where=request.config.document.place(key),
                 fix=f'in {profile.file.name}, [{profile.name}]: mounts = ["{_folder(path)}:/THERE"]',
             )
+
+
+def _own_name(library: str) -> str:
+    """A library's own name for an alias; an unknown one as it is."""
+    try:
+        return spec.load(library).name
+    except Failure:
+        return library
 
 
 def _names_no_python(request: StepRequest, profile: Profile) -> bool:

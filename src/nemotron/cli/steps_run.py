@@ -47,7 +47,7 @@ def command(
     wish = Wish(step, config, overrides or [], gpus, nodes, profile)
     request, plan, diagnostics, code = look(wish, store, strict)
     shown = _describe(request, plan)
-    if plan and (dry_run or code):
+    if dry_run or (plan and code):
         print(_plan_text(shown), file=sys.stderr)
     print_diagnostics(diagnostics)
     if dry_run or code:
@@ -146,16 +146,17 @@ def _describe(request: Any, plan: Any) -> dict[str, Any]:
 def _plan_text(shown: dict[str, Any]) -> str:
     count = shown["gpus"]
     gpus = f"{count} GPU{'s' * (count > 1)}" if count else "the CPU"
+    gpus += f" of {shown['nodes']} nodes" if shown["nodes"] > 1 else ""
     lines = [
         f"{shown['step']} on {gpus}",
         *([f"  profile  {shown['profile']}"] if shown["profile"] else []),
         f"  config   {short_path(shown['config'])}",
-        f"  library  {shown['library']}",
+        *([f"  library  {shown['library']}"] if "library" in shown else []),
         *(f"  input    {i['port']}: {i['shown']}" for i in shown["inputs"]),
-        *(f"  output   {short_path(folder)}" for folder in shown["outputs"].values()),
-        *([f"  command  {short_command(shown['command'])}"] if shown["command"] else []),
+        *(f"  output   {short_path(folder)}" for folder in shown.get("outputs", {}).values()),
+        *([f"  command  {short_command(shown['command'])}"] if shown.get("command") else []),
     ]
-    if shown["finished"]:
+    if shown.get("finished"):
         lines.append("  finished already: the same step, config and inputs; it would not run again")
     return "\n".join(lines)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -84,7 +85,10 @@ def test_another_learning_rate_would_run_again_exactly_what_depends_on_it(quicks
     file.write_text(yaml.safe_dump(pipeline), encoding="utf-8")
     try:
         argv = ["uv", "run", "--quiet", "nemotron", "pipeline", "run", str(file), "--dry-run", "--json"]
-        told = subprocess.run(argv, cwd=REPOSITORY, text=True, capture_output=True, timeout=300)
+        environment = {**os.environ, "NEMOTRON_QUICKSTART": str(quickstart.output)}
+        told = subprocess.run(
+            argv, cwd=REPOSITORY, env=environment, text=True, capture_output=True, timeout=300
+        )
     finally:
         file.unlink()
     assert told.returncode == 0, told.stderr

@@ -189,6 +189,7 @@ def _summary(settings: Settings, recipe: Recipe, counts: Counter[str], shards: S
             "packing_efficiency": f"{efficiency:.2f} %",
         },
         "tokenizer": settings.tokenizer,
+        "eos": recipe.eos,
         "loss_from": "template markers" if recipe.template.has_markers else "what each turn adds",
         "pack_size": settings.pack_size,
         "pad_multiple": settings.pad_multiple,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nemotron.cli import options
-from nemotron.cli.output import print_json, short_path
+from nemotron.cli.output import print_json, short_path, wants_color
+from nemotron.cli.packs_text import pack_lines
 
 if TYPE_CHECKING:
     from nemotron.artifacts.record import Artifact
@@ -18,23 +20,32 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "Examples: `nemotron artifacts show output/sft` · "
-    "`nemotron artifacts show .nemotron/artifacts/sft-automodel-0123456789ab --json`"
+    "`nemotron artifacts show .nemotron/artifacts/sft-automodel-0123456789ab --json` · "
+    "`nemotron artifacts show output/packed --sample 3`"
 )
 
 
 def command(
     path: Annotated[Path, typer.Argument(help="An artifact: a folder, or a file.", metavar="PATH")],
+    sample: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Print N packs as text, with what is learnt marked.")
+    ] = 0,
     as_json: options.Json = False,
 ) -> None:
     """Show an artifact: type, facts, files, the run that made it, and what it was made from."""
+    from nemotron.execution.sample import sample as read_sample
     from nemotron.reporting.lineage import lineage
 
     found = lineage(path)
-    if as_json:
-        print_json(_as_dict(found))
-        return
     assert found.record is not None
-    print("\n".join(_lines(found, found.record)))
+    packs = read_sample(Path(found.path), found.record, sample) if sample else None
+    if as_json:
+        print_json(_as_dict(found) | ({"sample": packs} if packs else {}))
+        return
+    if packs is None:
+        print("\n".join(_lines(found, found.record)))
+    else:
+        print("\n".join(pack_lines(packs, color=wants_color(sys.stdout))))
 
 
 def _lines(found: Ancestor, record: Artifact) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from at_hand import CATALOG, at_hand
+from envs import env_toml
 from small import codes, position, stands, the, write
 
 from nemotron.checking.pipeline_check import check_pipeline
@@ -104,3 +105,18 @@ def test_an_output_that_the_producer_s_config_does_not_make_is_an_error(at_hand:
 def test_with_the_config_that_makes_it_there_is_none(at_hand: Path) -> None:
     text = PAIRS.replace("step: sdg/data_designer", "step: sdg/data_designer\n        config: rl_pref")
     assert errors(at_hand, text) == []
+
+
+def test_steps_of_one_run_in_two_places_are_an_error(at_hand: Path) -> None:
+    keys = 'executor = "slurm"\nremote_job_dir = "/shared"\n'
+    env_toml(at_hand, f'[one]\n{keys}[two]\nhost = "b"\n{keys}[here]\n')
+    file = at_hand / "p.yaml"
+    apart = PACKED.replace("gpus: 8", "gpus: 8\n        profile: one")
+    problem = the(errors(at_hand, apart), "NMT628")
+    assert stands(problem.where) == position(file, "profile")
+    assert "sft runs through slurm" in problem.summary
+    step = "step: data_prep/sft_packing"
+    for other, count in (("one", 0), ("two", 1), ("here", 1)):
+        found = errors(at_hand, apart.replace(step, f"{step}\n        profile: {other}"))
+        assert codes(found).count("NMT628") == count
+    assert errors(at_hand, PACKED.replace(step, f"{step}\n        profile: here")) == []

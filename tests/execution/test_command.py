@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from catalogs.helpers import request_for
+from envs import profile
 
 from nemotron.execution import command
 from nemotron.execution.interpreter import Interpreter
 from nemotron.execution.processes import MARK
+from nemotron.planning.resolve import on_profile
 
 PYTHON = Interpreter(Path("/lib/python"), "digest", {"PATH": "/lib/bin:/bin"})
 
@@ -78,3 +80,19 @@ def test_a_secret_that_is_set_here_or_by_the_config_is_not_missed(
     monkeypatch.setenv("SIGNING_TOKEN", "x")
     request = request_for("test/sign", "signing.token=${oc.env:SIGNING_SECRET}")
     assert command.unset_variables(request) == []
+
+
+def test_set_up_commands_change_the_environment_that_the_job_then_gets(fake_steps: Path) -> None:
+    on = profile(setup=["A='set up'", "export A"])
+    argv = command.argv(on_profile(request_for("test/trainer"), on), Path("env"), Path("/c.yaml"))
+    shell, program = argv[:4], argv[4:]
+    assert program[0] == "env"
+    done = subprocess.run(
+        [*shell, "sh", "-c", 'echo "$A $1"', "-", 'it\'s "1"'], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, 'set up it\'s "1"\n')
+
+
+def test_a_set_up_command_that_fails_ends_the_job(fake_steps: Path) -> None:
+    done = subprocess.run([*command.after_setup(["false", "true"]), "echo", "started"], capture_output=True)
+    assert (done.returncode, done.stdout) == (1, b"")

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from at_hand import CATALOG
+from envs import env_toml
 from small import failure, failures, position, stands, write
 
 from nemotron.planning.pipeline import missing_haves, read_pipeline, requests
+from nemotron.profiles.load import load_profile
 
 pytestmark = pytest.mark.usefixtures("at_hand")
 WHOLE = """
@@ -131,3 +133,32 @@ def test_a_wrong_value_of_a_step_has_its_place_in_the_file(at_hand: Path) -> Non
     file = pipeline_file(at_hand)
     *_, dpo = requests(read_pipeline(file, CATALOG), CATALOG)
     assert stands(dpo.config.document.place("dpo.max_num_steps")) == position(file, "dpo.max_num_steps")
+
+
+def test_a_step_runs_on_its_own_profile_else_on_that_of_the_whole_pipeline(
+    at_hand: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NEMOTRON_ENV_FILE", raising=False)
+    env_toml(at_hand, "[small]\ngpus_per_node = 2\n[large]\ngpus_per_node = 4\nnodes = 2\n")
+    text = WHOLE.replace("gpus: 8", "profile: large")
+    pipeline = read_pipeline(pipeline_file(at_hand, text), CATALOG)
+    prep, dpo = requests(pipeline, CATALOG)
+    assert (prep.profile, dpo.profile and dpo.profile.name, dpo.gpus, dpo.nodes) == (None, "large", 8, 2)
+    pipeline.profile = load_profile("small")
+    prep, dpo = requests(pipeline, CATALOG)
+    assert [request.profile.name for request in (prep, dpo) if request.profile] == ["small", "large"]
+
+
+def test_the_hardware_of_the_file_says_how_many_gpus_a_step_gets(at_hand: Path) -> None:
+    text = WHOLE.replace("        gpus: 8\n", "").replace(
+        "want:", "hardware: {nodes: 2, gpus_per_node: 4}\n    want:"
+    )
+    prep, dpo = requests(read_pipeline(pipeline_file(at_hand, text), CATALOG), CATALOG)
+    assert [(prep.gpus, prep.nodes), (dpo.gpus, dpo.nodes)] == [(0, 1), (8, 2)]
+
+
+def test_an_unknown_profile_has_its_place_in_the_file(at_hand: Path) -> None:
+    file = pipeline_file(at_hand, WHOLE.replace("gpus: 8", "profile: nowhere"))
+    pipeline = read_pipeline(file, CATALOG)
+    problem = failure(lambda: list(requests(pipeline, CATALOG)))
+    assert (problem.code, stands(problem.where)) == ("NMT613", position(file, "profile"))

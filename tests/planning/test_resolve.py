@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from envs import cluster, profile
 from small import SmallCatalog, codes, failures
 
+from nemotron.planning.placement import Offer
 from nemotron.planning.resolve import Wish, resolve
 
 
@@ -55,3 +57,34 @@ def test_a_wish_is_looked_up(trainer: SmallCatalog) -> None:
 )
 def test_what_cannot_be_looked_up_is_reported(trainer: SmallCatalog, wish: Wish, code: str) -> None:
     assert codes(failures(lambda: resolve(wish, trainer.catalog()))) == [code]
+
+
+def test_gpus_are_those_of_the_profile_before_the_pipelines_hardware(trainer: SmallCatalog) -> None:
+    room = Offer(4, 4)
+    on = cluster(nodes=2, gpus_per_node=8)
+    asked = [
+        Wish("one", "spread", offer=room),
+        Wish("one", "spread", profile=on, offer=room),
+        Wish("one", "spread", gpus=8, profile=on, offer=room),
+        Wish("one", "cpu", profile=on, offer=room),
+    ]
+    requests = [resolve(wish, trainer.catalog()) for wish in asked]
+    assert [(r.gpus, r.nodes) for r in requests] == [(16, 4), (16, 2), (8, 1), (0, 1)]
+
+
+def test_variables_of_the_config_count_before_those_of_the_profile(trainer: SmallCatalog) -> None:
+    on = profile(env_vars={"A": "profile", "B": "profile"}, container_image="profile")
+    wish = Wish("one", overrides=["run.env_vars.B=argument"], profile=on)
+    run = resolve(wish, trainer.catalog()).config.run
+    assert run.env_vars == {"A": "profile", "B": "argument"}
+    assert run.container_image == "profile"
+
+
+def test_the_profiles_image_replaces_the_configs_and_an_argument_both(trainer: SmallCatalog) -> None:
+    trainer.step("train/two", default="run: {container_image: config}\n")
+    on = profile(container_image="profile")
+    arguments: list[list[str]] = [[], ["run.container_image=argument"]]
+    found = [resolve(Wish("two", overrides=a, profile=on), trainer.catalog()) for a in arguments]
+    assert [request.config.run.container_image for request in found] == ["profile", "argument"]
+    without = resolve(Wish("two", profile=profile()), trainer.catalog())
+    assert without.config.run.container_image == "config"

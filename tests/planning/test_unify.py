@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,6 +71,27 @@ def test_a_contradiction_that_no_way_avoids_names_both_places() -> None:
     assert found.code == "NMT301"
     assert found.summary == "sft_packing.pack_size says 1024, and sft.model.seq_length says 2048"
     assert "sft.model.seq_length" in found.fix
+
+
+@pytest.fixture
+def short(at_hand: Path) -> None:
+    """The base has few positions."""
+    file = at_hand / "base" / "config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(config | {"max_position_embeddings": 1024}), encoding="utf-8")
+
+
+@pytest.mark.usefixtures("short")
+def test_sequences_are_no_longer_than_the_positions_of_the_model() -> None:
+    made = tuned()
+    assert resolved(made, "sft", "model.seq_length") == 1024
+    assert derived(made, "sft")["model.seq_length"].why == "the max_positions of base"
+    assert resolved(made, "sft_packing", "pack_size") == 1024
+
+
+@pytest.mark.usefixtures("short")
+def test_a_length_that_the_user_set_stays_for_the_check_to_refuse() -> None:
+    assert resolved(tuned(sft={"model.seq_length": 2048}), "sft", "model.seq_length") == 2048
 
 
 def test_data_are_packed_for_the_layout_of_their_trainer() -> None:

@@ -47,7 +47,7 @@ def command(
     wish = Wish(step, config, overrides or [], gpus, nodes, profile)
     request, plan, diagnostics, code = look(wish, store, strict)
     shown = _describe(request, plan)
-    if dry_run or (plan and code):
+    if (dry_run or code) and (plan or not code):
         print(_plan_text(shown), file=sys.stderr)
     print_diagnostics(diagnostics)
     if dry_run or code:

@@ -71,6 +71,7 @@ def _run_section(config: Config, profile: Profile) -> RunSection:
     """The `run:` section on a profile: its image unless an argument names one, its variables below ours."""
     place = config.document.place("run.container_image")
     image = config.run.container_image
-    if profile.container_image is not None and (place is None or place.argument is None):
+    is_argument = image is not None and place is not None and place.argument is not None
+    if profile.container_image is not None and not is_argument:
         image = profile.container_image
     return replace(config.run, container_image=image, env_vars={**profile.env_vars, **config.run.env_vars})

@@ -6,6 +6,7 @@ reason, for the comment in the pipeline file.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -100,6 +101,7 @@ def unify(draft: Draft) -> list[Diagnostic]:
                     problems.append(_contradiction(node, said, wanted))
                 changed = changed or bool(change)
         for node in draft.nodes:
+            changed = _stay_within(draft, node) or changed
             changed = _lay_out(draft, node) or changed
         if not changed:
             return problems
@@ -199,6 +201,23 @@ def _set(draft: Draft, changed: Said, kept: Said) -> bool:
         return False
     keys[changed.key] = value
     return True
+
+
+def _stay_within(draft: Draft, node: Node) -> bool:
+    """Keys that an artifact sets a limit to: a sequence is no longer than the positions of the model."""
+    request, changed = draft.requests[node.name], False
+    for port, link in node.inputs.items():
+        for fact, rule in request.step.consumes(port).facts.items():
+            limit = _source_says(draft, link, fact)
+            for key, is_beyond in ((rule.at_least, operator.gt), (rule.at_most, operator.lt)):
+                value = request.config.document.get(key) if key is not None else None
+                if key is None or limit is None or _strength(draft, node, key) == _USER:
+                    continue
+                if isinstance(value, int) and isinstance(limit.value, int) and is_beyond(value, limit.value):
+                    why = f"the {fact} of {limit.by}"
+                    draft.derived.setdefault(node.name, {})[key] = Derived(limit.value, why, _HAVE)
+                    changed = True
+    return changed
 
 
 def _lay_out(draft: Draft, node: Node) -> bool:

@@ -44,6 +44,13 @@ def test_tables_are_merged_and_lists_replaced_through_all_that_is_extended(env: 
     assert lines == {"executor": 3, "env_vars.A": 8, "nodes": 13, "setup": 17, "time": 15}
 
 
+def test_a_key_may_be_dotted_or_in_line(env: WriteEnv) -> None:
+    env("a.nodes = 2\nb = { extends = 'a', env_vars.X = 1 }\n")
+    found = load_profile("b")
+    assert (found.nodes, found.env_vars) == (2, {"X": "1"})
+    assert [found.place(key).line for key in ("nodes", "env_vars.X", "time")] == [1, 2, 2]
+
+
 def test_a_profile_may_be_empty_and_is_this_machine_then(env: WriteEnv) -> None:
     env("[here]\n")
     assert load_profile("here").is_local

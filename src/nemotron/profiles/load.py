@@ -49,14 +49,12 @@ def read_profile(name: str, file: Path) -> Profile:
         raise Failure(problems)
     merged: dict[str, Any] = {}
     places: dict[str, Place] = {}
-    stated = all_places(file)
+    stated, whole = all_places(file), Place(str(file), 1, 1)
     for link in reversed(chain):
         merged = _merged(merged, known[link])
-        places |= {
-            ".".join(str(part) for part in path[1:]): place
-            for path, place in stated.items()
-            if path[0] == link
-        }
+        for path in _keys(known[link]):
+            around = ((link, *path[:end]) for end in range(len(path), -1, -1))
+            places[".".join(path)] = next((stated[each] for each in around if each in stated), whole)
     profile = Profile.model_validate({**merged, "name": name, "file": file, "places": places})
     if problems := list(_incomplete(profile)):
         raise Failure(problems)
@@ -136,6 +134,13 @@ def _incomplete(profile: Profile) -> Iterator[Diagnostic]:
             where=profile.place(""),
             fix='add remote_job_dir = "/shared/FOLDER"',
         )
+
+
+def _keys(table: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """The path of every key of a table, those of tables in it too, and of the table itself."""
+    yield ()
+    for key, value in table.items():
+        yield from ((key, *path) for path in (_keys(value) if isinstance(value, dict) else [()]))
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

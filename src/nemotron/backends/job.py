@@ -70,6 +70,7 @@ class Job:
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
         self.folder = folder
         self.config = config
+        self._has_told = False
 
     @property
     def is_main(self) -> bool:
@@ -87,7 +88,11 @@ class Job:
         line: dict[str, Any] = {"step": step, "total": total}
         line.update((name, value) for name, value in metrics.items() if value is not None)
         line["time"] = time.time()
-        with open(self.folder / "progress.jsonl", "a", encoding="utf-8") as stream:
+        file = self.folder / "progress.jsonl"
+        if not self._has_told:
+            _drop_lines_from(file, step)
+            self._has_told = True
+        with open(file, "a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")
 
 
@@ -96,9 +101,12 @@ def run(main: Callable[[Job], list[Output]]) -> NoReturn:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--config", type=Path, required=True)
     path = arguments.parse_args().config.resolve()
+    # torchrun on a cluster is started with TERM blocked, so that it does not end its workers before they have
+    # saved their state; that is inherited.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     # TERM must unwind the stack, so that worker processes of a pool are ended with this one; a forked worker
     # that inherits the handler would ignore the pool that ends it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _end)
     os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
     job = Job(path.parent, {})
     try:
@@ -115,6 +123,31 @@ def run(main: Callable[[Job], list[Output]]) -> NoReturn:
             [{"port": o.port, "path": str(o.path.resolve()), "facts": o.facts} for o in outputs],
         )
     sys.exit(0)
+
+
+def _end(*_: object) -> None:
+    """Unwind the stack, once: a second TERM would cut off what the first one made this process do."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(143)
+
+
+def _drop_lines_from(file: Path, step: int) -> None:
+    """Drop what an earlier start of this job told of a step and those after it: they are done again."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    kept = [line for line in lines if _step_of(line) < step]
+    if len(kept) < len(lines):
+        write_atomic(file, "".join(f"{line}\n" for line in kept))
+
+
+def _step_of(line: str) -> float:
+    """The step of a line of progress; a torn line is after every other one."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, TypeError, KeyError):
+        return float("inf")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -48,7 +48,7 @@ def is_for_cluster(requests: Sequence[StepRequest]) -> bool:
 def run_on_cluster(asked: ToCluster, store: Store, *, quiet: bool = False, as_json: bool = False) -> int:
     """Submit a run, and follow it to its end if that was asked for. The exit code.
 
-    Failure NMT650 to NMT656, and then nothing of it is in the queue.
+    Failure NMT650 to NMT656.
     """
     from nemotron.execution.slurm import home, submission, submit
 

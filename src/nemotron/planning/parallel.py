@@ -48,7 +48,7 @@ def layout_of(request: StepRequest) -> Layout | None:
         elif is_size(value):
             sizes[name] = value
     return Layout(
-        world=max(1, request.gpus),
+        world=max(request.nodes, request.gpus),
         nodes=request.nodes,
         uneven_stages=any(_is_set(request, getattr(parallelism, name)) for name in _STAGE_LAYERS),
         packed=_is_set(request, parallelism.packed),

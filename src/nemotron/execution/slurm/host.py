@@ -27,9 +27,7 @@ _CONNECT_SECONDS = 15
 _ANSWER_SECONDS = 120
 _COPY_SECONDS = 1800
 _SSH_FAILED = 255
-_NOT_FOUND = 127
-# rsync ends with these where the other side has none, or none that it can talk to.
-_NO_RSYNC = (12, 126, _NOT_FOUND)
+_NO_RSYNC = "rsync: command not found", "rsync: not found"
 
 
 class Unanswered(Failure):
@@ -122,7 +120,7 @@ class Host:
             ends = [f"{there}:{source}", target] if fetches else [source, f"{there}:{target}"]
             argv = ["rsync", *options, *far, "--protect-args", "-e", shlex.join(ssh), *ends]
         answer = self._ask(argv, "", _COPY_SECONDS)
-        if answer.code in _NO_RSYNC:
+        if any(sign in answer.errors for sign in _NO_RSYNC):
             return False
         if answer.code not in (0, 24):  # 24: a file went away while it was copied
             raise unanswered(self, argv, answer.errors)
@@ -130,7 +128,8 @@ class Host:
 
     def _pipe(self, first: list[str], second: list[str]) -> None:
         """Run two commands, one's stdout the other's stdin. Failure NMT650 where one fails."""
-        with subprocess.Popen(first, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as source:
+        nothing = subprocess.DEVNULL
+        with subprocess.Popen(first, stdin=nothing, stdout=subprocess.PIPE, stderr=nothing) as source:
             done = subprocess.run(
                 second, stdin=source.stdout, capture_output=True, text=True, errors="replace"
             )
@@ -195,7 +194,8 @@ def _end_sharing(folder: str, command: list[str]) -> None:
 
 def unanswered(host: Host, argv: Sequence[str], errors: str) -> Unanswered:
     """The failure of a host that did not answer: the command that failed, and its error."""
-    said = errors.strip().splitlines()
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    said = [line for line in lines if line.startswith("ssh:")] or lines
     return Unanswered(
         Diagnostic(
             "NMT650",

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -73,8 +74,8 @@ def new_run(store: Store, name: str, pipeline: str, steps: Sequence[Placed], **t
 def submit(run: Run, steps: Sequence[Placed], names: Collection[str], wanted: Wanted = EVERYTHING) -> None:
     """Submit the jobs of the steps of these `names`; the others are finished in this run.
 
-    Failure NMT650, NMT651 (exit code 4), NMT652, NMT653: then no job of it is left in the queue, and no
-    attempt here.
+    Failure NMT652, NMT653: then no job of it is left in the queue, and no attempt here. NMT650, NMT651 (exit
+    code 4) where that cannot be told: then the attempts are kept, and the run can be resumed or cancelled.
     """
     cluster = cluster_of(run)
     chosen = [step for step in steps if step.name in names]
@@ -89,15 +90,16 @@ def submit(run: Run, steps: Sequence[Placed], names: Collection[str], wanted: Wa
         ]
         _send(cluster, chosen, attempts, submit_script(jobs))
         _hand_over(cluster, _secrets(chosen))
-    except Failure as failure:
-        if not isinstance(failure, _Unclear):
-            for attempt in attempts.values():
-                shutil.rmtree(attempt.folder)
+    except _CutOff as failure:
+        raise Unanswered(replace(each, fix=_go_on(run)) for each in failure.diagnostics) from failure
+    except BaseException:
+        for attempt in attempts.values():
+            shutil.rmtree(attempt.folder)
         raise
 
 
 def forget(run: Run) -> None:
-    """Remove a run that was not submitted, unless the host went away when it may have been."""
+    """Remove a run of which nothing was submitted."""
     if run.attempts():
         return
     cluster = cluster_of(run)
@@ -106,8 +108,15 @@ def forget(run: Run) -> None:
         cluster.host.run(f"rm -rf -- {shlex.quote(str(cluster.folder))}\n")
 
 
-class _Unclear(Unanswered):
-    """The host went away when the jobs may have been released already."""
+class _CutOff(Unanswered):
+    """The host or its scheduler went away in the middle: what became of the jobs cannot be told from here."""
+
+
+def _go_on(run: Run) -> str:
+    return (
+        f"nemotron runs resume {run.id}: it takes out of the queue what was left there, and submits again; "
+        f"nemotron runs status {run.id} tells whether jobs were released"
+    )
 
 
 def _waits_for(step: Placed, attempts: dict[str, Attempt]) -> list[str]:
@@ -167,16 +176,15 @@ def _hand_over(cluster: Cluster, secrets: str) -> None:
     script = str(cluster.folder / "submit.sh")
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
         process = cluster.host.start(script, errors)
-        is_submitted = is_released = False
+        is_released = False
         with _closing(process) as (stdin, stdout), contextlib.suppress(BrokenPipeError):
             print(secrets, file=stdin, flush=True)
-            is_submitted = _wait_for(SUBMITTED, stdout)
-            if is_submitted:
+            if _wait_for(SUBMITTED, stdout):
                 print(GO, file=stdin, flush=True)
                 is_released = _wait_for(RELEASED, stdout)
         errors.seek(0)
         if not is_released:
-            raise _failure(cluster, process.returncode, errors.read(), is_submitted=is_submitted)
+            raise _failure(cluster, process.returncode, errors.read())
 
 
 @contextlib.contextmanager
@@ -198,16 +206,15 @@ def _wait_for(word: str, stdout: IO[str]) -> bool:
     return any(line.strip() == word for line in stdout)
 
 
-def _failure(cluster: Cluster, code: int, errors: str, *, is_submitted: bool) -> Failure:
+def _failure(cluster: Cluster, code: int, errors: str) -> Failure:
     command = ["bash", str(cluster.folder / "submit.sh")]
     if code in (REFUSED, NOT_RELEASED):
         if any(sign in errors for sign in _NO_CONTROLLER):
-            return scheduler_unanswered(cluster.host, "sbatch", errors)
+            return _CutOff(scheduler_unanswered(cluster.host, "sbatch", errors).diagnostics)
         if "not found" in errors or "No such file" in errors:
             return no_slurm(cluster.host, "sbatch")
         return Failure(_refused(cluster, errors))
-    failure = unanswered(cluster.host, command, errors)
-    return _Unclear(failure.diagnostics) if is_submitted else failure
+    return _CutOff(unanswered(cluster.host, command, errors).diagnostics)
 
 
 def _refused(cluster: Cluster, errors: str) -> Diagnostic:

@@ -7,6 +7,7 @@ the foreground as children of the test process, with sockets, keys and ports of 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import shutil
@@ -56,7 +57,7 @@ def free_ports(count: int) -> list[int]:
 
 @dataclass
 class Cluster:
-    """A cluster in `folder`. `conf` is its slurm.conf, `ssh_config` the client's way to it."""
+    """A cluster in `folder`, a short path as sockets lie in it. `conf` is its slurm.conf."""
 
     folder: Path
     accounting: bool = False
@@ -69,6 +70,11 @@ class Cluster:
     @property
     def ssh_config(self) -> Path:
         return self.folder / "ssh" / "config"
+
+    @property
+    def bin(self) -> Path:
+        """A folder for the PATH, whose `ssh` knows the host `cluster`."""
+        return self.folder / "bin"
 
     def start(self) -> None:
         """Start everything and wait until every node is idle."""
@@ -113,8 +119,7 @@ class Cluster:
     def stop_sshd(self) -> None:
         """The host cannot be reached any more, and those connected to it are cut off."""
         sshd = self.daemons.pop("sshd")
-        for pid in _descendants(sshd.pid):
-            os.kill(pid, signal.SIGKILL)
+        self._kill(_sessions(sshd.pid))
         sshd.kill()
         sshd.wait()
 
@@ -125,9 +130,17 @@ class Cluster:
         self._wait(self._answers, "ssh server")
 
     def cut_connections(self) -> None:
-        """End every ssh connection that there is; new ones are taken."""
-        for pid in _descendants(self.daemons["sshd"].pid):
-            os.kill(pid, signal.SIGKILL)
+        """End every ssh connection that there is; new ones are taken, and what was started goes on."""
+        self._kill(_sessions(self.daemons["sshd"].pid))
+
+    def kill_sessions(self) -> None:
+        """End every ssh connection, and what was started through it: the host itself went down."""
+        self._kill(_descendants(self.daemons["sshd"].pid))
+
+    def _kill(self, pids: list[int]) -> None:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def _answers(self) -> bool:
         with socket.socket() as client:
@@ -234,7 +247,8 @@ class Cluster:
         client = ["mariadb", "--no-defaults", "-uroot", "-S", str(run / "mysql.sock"), "-e"]
         self._wait(lambda: subprocess.run([*client, ""], capture_output=True).returncode == 0, "database")
         grants = [
-            f"create user slurm@'{host}' identified by 'slurm'; grant all on slurm_acct_db.* to slurm@'{host}';"
+            f"create user slurm@'{host}' identified by 'slurm'; "
+            f"grant all on slurm_acct_db.* to slurm@'{host}';"
             for host in ("localhost", "127.0.0.1")
         ]
         subprocess.run([*client, "".join(grants)], check=True, capture_output=True)
@@ -298,6 +312,11 @@ class Cluster:
             f"  UserKnownHostsFile {folder / 'known_hosts'}",
         ]
         self.ssh_config.write_text("\n".join(client) + "\n", encoding="utf-8")
+        # ssh reads the configuration of the account, not of $HOME: this `ssh` reads the cluster's.
+        self.bin.mkdir()
+        wrapper = self.bin / "ssh"
+        wrapper.write_text(f'#!/bin/sh\nexec {self._program("ssh")} -F {self.ssh_config} "$@"\n')
+        wrapper.chmod(0o755)
         self.start_sshd()
 
     def _program(self, name: str) -> str:
@@ -335,6 +354,18 @@ def _end_with_parent() -> None:
     """The kernel sends TERM to this process when the one that started it dies."""
     os.setsid()  # Ctrl-C in the terminal is for the tests alone; they end the daemons
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _sessions(pid: int) -> list[int]:
+    """The processes of an ssh server that each serve one connection."""
+    return [each for each in _descendants(pid) if _name(each) == "sshd"]
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
 
 
 def _descendants(pid: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""The models and the data of `megatron_gpu.py`; run by the library's Python. No hub: all is made from a config.
+"""The models and the data of `megatron_gpu.py`, all made from configs; run by the library's Python.
 
     python benchmarks/megatron_models.py WORK [--tiny]
 
@@ -78,9 +78,8 @@ def make_model(folder: Path, tokenizer: Path, kind: str, sizes: dict[str, Any]) 
     import transformers
 
     config_class = getattr(transformers, f"{kind}Config")
-    config = config_class(
-        vocab_size=VOCABULARY, max_position_embeddings=8192, tie_word_embeddings=False, eos_token_id=1, **sizes
-    )  # fmt: skip
+    shared = {"max_position_embeddings": 8192, "tie_word_embeddings": False, "eos_token_id": 1}
+    config = config_class(vocab_size=VOCABULARY, **shared, **sizes)
     config.torch_dtype = torch.bfloat16
     torch.manual_seed(0)
     torch.set_default_dtype(torch.bfloat16)

@@ -25,6 +25,8 @@ _WITHOUT_KERNELS = (
     "apply_rope_fusion",
     "masked_softmax_fusion",
     "cross_entropy_loss_fusion",
+    "moe_permute_fusion",
+    "moe_grouped_gemm",
 )
 _STAND_IN = "_nemotron_cpu"
 

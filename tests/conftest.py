@@ -23,6 +23,15 @@ def automodel_python() -> Path:
     return found.python
 
 
+@pytest.fixture(scope="session")
+def megatron_python() -> Path:
+    """The Python of the installed Megatron-Bridge library."""
+    found = environment.find("megatron_bridge")
+    if found is None:
+        pytest.fail("the megatron_bridge library is not installed: `make megatron`")
+    return found.python
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project folder that is also the working directory."""

@@ -76,13 +76,24 @@ def in_library(
     automodel_python: Path, library_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> InLibrary:
     """Make calls of `library_calls.py` in one process of the library's Python; their results."""
+    return _caller(automodel_python, library_environment, tmp_path_factory)
 
+
+@pytest.fixture(scope="session")
+def in_megatron(
+    megatron_python: Path, library_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> InLibrary:
+    """The same in the environment of Megatron-Bridge, whose imports alone take ten seconds and more."""
+    return _caller(megatron_python, library_environment, tmp_path_factory)
+
+
+def _caller(python: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> InLibrary:
     def call(requests: list[dict[str, Any]]) -> list[Any]:
         folder = tmp_path_factory.mktemp("calls")
         (folder / "requests.json").write_text(json.dumps(requests), encoding="utf-8")
         done = subprocess.run(
-            [automodel_python, Path(__file__).with_name("library_calls.py"), folder],
-            env=library_environment,
+            [python, Path(__file__).with_name("library_calls.py"), folder],
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

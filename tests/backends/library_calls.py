@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any
 
 
-def job(backend: str, folder: str, config: dict[str, Any], constants: dict[str, Any] | None = None) -> Any:
+def job(
+    backend: str,
+    folder: str,
+    config: dict[str, Any],
+    constants: dict[str, Any] | None = None,
+    entry: str = "main",
+) -> Any:
     """Run a backend in this process: its outputs, or the error that it explains itself with."""
     from nemotron.backends.job import Job, JobError
 
@@ -21,7 +27,7 @@ def job(backend: str, folder: str, config: dict[str, Any], constants: dict[str, 
         setattr(module, name, value)
     Path(folder).mkdir(parents=True, exist_ok=True)
     try:
-        outputs = module.main(Job(Path(folder), config))
+        outputs = getattr(module, entry)(Job(Path(folder), config))
     except JobError as error:
         return {"error": error.as_dict()}
     return {"outputs": [{"port": o.port, "path": str(o.path), "facts": o.facts} for o in outputs]}
@@ -36,6 +42,36 @@ def read_binidx(prefix: str) -> Any:
         "document_indices": [int(index) for index in dataset.document_indices],
         "dtype": dataset.index.dtype.__name__,
     }
+
+
+def read_packs(folder: str) -> Any:
+    """The packs of each split, from Parquet or, without it, from .npy; and the schema of the former."""
+    import numpy
+    import pyarrow.parquet
+
+    found: dict[str, Any] = {}
+    for array in sorted(Path(folder).glob("*.npy")):
+        entries = numpy.load(array, allow_pickle=True).tolist()
+        found[array.stem] = [
+            {name: [int(value) for value in values] for name, values in entry.items()} for entry in entries
+        ]
+    for split in ("train", "valid", "test"):
+        tables = [pyarrow.parquet.read_table(file) for file in sorted(Path(folder, split).glob("*.parquet"))]
+        if tables:
+            packs = [pack for table in tables for pack in table.to_pylist()]
+            assert packs == found.get(split, packs)
+            found[split] = packs
+            found["schema"] = {field.name: str(field.type) for field in tables[0].schema}
+    return found
+
+
+def assistant_masks(tokenizer: str, conversations: list[Any]) -> Any:
+    """The ids of conversations and which the template's markers say that the assistant generates."""
+    from transformers import AutoTokenizer
+
+    loaded = AutoTokenizer.from_pretrained(tokenizer)
+    told = loaded.apply_chat_template(conversations, return_dict=True, return_assistant_tokens_mask=True)
+    return list(zip(told["input_ids"], told["assistant_masks"], strict=True))
 
 
 def write_parquet(file: str, rows: list[dict[str, Any]], rows_per_group: int) -> None:
@@ -100,9 +136,52 @@ def logits(model: str, adapter: str | None = None) -> Any:
         return loaded.eval()(torch.tensor([[3, 14, 15, 92, 65]])).logits[0].tolist()
 
 
+def make_megatron_adapter(folder: str, base: str, seed: int) -> None:
+    """A LoRA adapter as Megatron-Bridge saves one while it trains, with matrices that change the model."""
+    import torch
+
+    from nemotron.backends.megatron import library, models, world
+
+    without_cuda = library.prepare()
+    from megatron.bridge.peft.lora import LoRA
+    from megatron.bridge.training import model_load_save
+
+    torch.manual_seed(seed)
+    adapter = LoRA(dim=4, alpha=8, target_modules=["linear_qkv", "linear_proj", "linear_fc1", "linear_fc2"])
+    bridge = models.bridge_of(Path(base), remote_code=False)
+    provider = models.provider_of(bridge, world.Layout(), "float32", without_cuda=without_cuda)
+    provider.register_pre_wrap_hook(lambda model: adapter(bridge.load_hf_weights(model), training=True))
+    container = model_load_save.ConfigContainer
+    model_load_save.ConfigContainer = lambda **keywords: container(**keywords, peft=adapter)
+    with world.groups(provider):
+        model = models.build(provider)
+        for name, weights in model[0].named_parameters():
+            if "linear_out" in name:
+                torch.nn.init.normal_(weights, std=0.1)
+        adapter.set_params_to_save(model)
+        bridge.save_megatron_model(model, folder, hf_tokenizer_path=base)
+    model_load_save.ConfigContainer = container
+
+
+def compared(before: list[float], after: list[float], dtype: str) -> Any:
+    """What the comparison of one tensor says, the second being in another number format."""
+    import torch
+
+    from nemotron.backends.job import JobError
+    from nemotron.backends.megatron.compare import Comparison
+
+    found = Comparison()
+    try:
+        found.add("w", torch.tensor(before), torch.tensor(after).to(getattr(torch, dtype)))
+    except JobError as error:
+        return error.as_dict()
+    return found.as_dict()
+
+
 if __name__ == "__main__":  # worker processes of a backend import this file too
     calls = {function.__name__: function for function in (job, read_binidx, write_parquet, make_model)}
-    calls |= {function.__name__: function for function in (make_adapter, logits)}
+    calls |= {function.__name__: function for function in (make_adapter, logits, read_packs, assistant_masks)}
+    calls |= {function.__name__: function for function in (make_megatron_adapter, compared)}
     place = Path(sys.argv[1])
     answers = [
         calls[request.pop("call")](**request)

@@ -73,7 +73,8 @@ def merged(bridge: Any, model: list[Any], scale: float, folder: Path, *, is_main
     base = bridge.export_hf_weights(model, cpu=True, show_progress=False, merge_adapter_weights=False)
 
     def with_adapter() -> Iterator[tuple[str, Any]]:
-        for name, weights in base:
+        for told, weights in base:
+            name = told.replace(".base_layer.", ".")
             module = name.removesuffix(".weight")
             inner, outer = (matrices.pop(f"{module}.lora_{part}.weight", None) for part in "AB")
             if inner is not None and outer is not None:

@@ -71,14 +71,13 @@ def build(provider: Any) -> list[Any]:
 def fill_from_checkpoint(model: list[Any], checkpoint: Path, *, strict: bool = True) -> None:
     """Read the weights of a Megatron checkpoint into the model. JobError NMT862 when they do not fit it."""
     from megatron.bridge.training.checkpointing import _load_model_weights_from_checkpoint
-    from megatron.core.dist_checkpointing.core import CheckpointingException
 
     try:
         _load_model_weights_from_checkpoint(str(checkpoint), model, strict=strict)
-    except (CheckpointingException, KeyError, RuntimeError, ValueError) as problem:
+    except _misfits() as problem:
         raise JobError(
             "NMT862",
-            f"the checkpoint's weights do not fit the model: {str(problem).strip().splitlines()[0]}",
+            f"the checkpoint's weights do not fit the model: {_reason(problem)}",
             file=checkpoint,
             fix="hf_model_path=THE MODEL THAT THE TRAINING STARTED FROM",
         ) from problem
@@ -89,7 +88,6 @@ def fill_adapter(model: list[Any], checkpoint: Path, peft: Any) -> None:
     from megatron.bridge.training import checkpointing
     from megatron.bridge.training.utils.pg_utils import get_pg_collection
     from megatron.core import dist_checkpointing
-    from megatron.core.dist_checkpointing.core import CheckpointingException
     from megatron.core.utils import unwrap_model
 
     parts = unwrap_model(model)
@@ -102,16 +100,31 @@ def fill_adapter(model: list[Any], checkpoint: Path, peft: Any) -> None:
     wanted = checkpointing.apply_peft_adapter_filter_to_state_dict(wanted, peft)
     try:
         found = dist_checkpointing.load(wanted, str(checkpoint))
-    except (CheckpointingException, KeyError, RuntimeError, ValueError) as problem:
+    except _misfits() as problem:
         raise JobError(
             "NMT864",
-            f"the adapter does not fit the base: {str(problem).strip().splitlines()[0]}",
+            f"the adapter does not fit the base: {_reason(problem)}",
             file=checkpoint,
             fix="base_hf_path=THE MODEL THAT THE ADAPTER WAS TRAINED ON",
         ) from problem
     for number, part in enumerate(parts):
         own = found["model" if len(parts) == 1 else f"model{number}"]
         part.load_state_dict(own, strict=False)
+
+
+def _misfits() -> tuple[type[BaseException], ...]:
+    """What loading raises when a checkpoint has other weights than the model; one is no Exception."""
+    from megatron.core.dist_checkpointing.core import CheckpointingException
+    from torch.distributed.checkpoint.api import CheckpointException
+
+    return (CheckpointingException, CheckpointException, KeyError, RuntimeError, ValueError)
+
+
+def _reason(problem: BaseException) -> str:
+    """The first line of what went wrong: of the first process that failed, where several report together."""
+    failures = getattr(problem, "failures", None)
+    first = next(iter(failures.values()))[0] if failures else problem
+    return (str(first).strip().splitlines() or [type(first).__name__])[0]
 
 
 def empty(model: list[Any]) -> None:

@@ -18,24 +18,29 @@ def iteration(named: str, key: str, *, newest_of_run: bool = False) -> Path:
     """
     folder = Path(named).resolve()
     if newest_of_run and iterations.number_of(folder) is None:
-        folder = iterations.newest_whole(folder) or folder
+        folder = newest(folder) or folder
     if iterations.number_of(folder) is None:
-        newest = iterations.newest_whole(folder)
+        found = newest(folder)
         raise JobError(
             "NMT861",
             f"{named} is no checkpoint of one iteration: its name is not iter_…",
             file=named,
-            fix=f"{key}={newest}" if newest else f"{key}=RUN/iter_…",
+            fix=f"{key}={found}" if found else f"{key}=RUN/iter_…",
         )
     if lacks := missing(folder):
-        newest = iterations.newest_whole(folder.parent)
+        found = newest(folder.parent)
         raise JobError(
             "NMT861",
             f"{named} is not whole: {'; '.join(lacks)}",
             file=named,
-            fix=f"{key}={newest}" if newest and newest != folder else "save it again, or copy all of it",
+            fix=f"{key}={found}" if found else "save it again, or copy all of it",
         )
     return folder
+
+
+def newest(run: Path) -> Path | None:
+    """The newest checkpoint of a run that lacks nothing."""
+    return next((each for each in reversed(iterations.all_in(run)) if not missing(each)), None)
 
 
 def missing(folder: Path) -> list[str]:

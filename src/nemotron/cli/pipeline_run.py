@@ -72,7 +72,8 @@ def command(
     forced = force or []
     _require(pipeline, start, only, *forced)
     wanted = Wanted(selected(pipeline, start, only), set(forced), gpus, keep_going, jobs)
-    chosen = Chosen(_go_on(file, start, only, wanted), wanted, stays=batch is None, yes=yes)
+    where = {"--run": attached, "--batch": batch}
+    chosen = Chosen(_go_on(file, start, only, wanted, where), wanted, stays=batch is None, yes=yes)
     raise typer.Exit(
         check_and_run(pipeline, catalog, chosen, dry_run=dry_run, strict=strict, quiet=quiet, as_json=as_json)
     )
@@ -164,9 +165,12 @@ def _write_report(store: Store, run: Run, catalog: Catalog) -> Path | None:
         return None
 
 
-def _go_on(file: Path, start: str | None, only: str | None, wanted: Wanted) -> list[str]:
+def _go_on(
+    file: Path, start: str | None, only: str | None, wanted: Wanted, where: dict[str, str | None]
+) -> list[str]:
     """The command that goes on: the same again, with what decides what is run; what was forced is done."""
-    options = [("--from", start), ("--only", only), ("--gpus", wanted.gpus), ("--jobs", wanted.jobs)]
+    options: list[tuple[str, str | int | None]] = [*where.items(), ("--from", start), ("--only", only)]
+    options += [("--gpus", wanted.gpus), ("--jobs", wanted.jobs)]
     given = [word for name, value in options if value is not None for word in (name, str(value))]
     given += ["--keep-going"] if wanted.keep_going else []
     return ["nemotron", "pipeline", "run", str(file), *given]

@@ -16,6 +16,8 @@ from nemotron.data.conversations import Fields
 from nemotron.data.sources import Source, file_format, find_sources
 from nemotron.data.tokenizer import for_workers, load
 
+BYTES_PER_WORKER = 4 << 20  # of input: some three seconds, as long as a process takes to start
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -40,9 +42,9 @@ class Settings:
     def read(cls, config: dict[str, Any]) -> Settings:
         """JobError NMT213, NMT214, NMT240 or NMT243 for the input, NMT290 for sizes that do not fit."""
         chosen = config.get("format", "both")
-        shares = _shares(config)
+        sources, shares = find_sources(config["input_path"]), _shares(config)
         settings = cls(
-            sources=find_sources(config["input_path"]),
+            sources=sources,
             fields=Fields(config.get("messages_field", "messages"), config.get("tools_field", "tools")),
             tokenizer=config["tokenizer"]["model"],
             chat_template=config.get("chat_template"),
@@ -55,7 +57,7 @@ class Settings:
             shards=_shards(config.get("num_shards", 128), shares),
             max_rows=config.get("max_rows"),
             seed=config.get("seed", 42),
-            workers=config.get("workers") or len(os.sched_getaffinity(0)),
+            workers=config.get("workers") or _worthwhile_workers(sources),
         )
         settings._check()
         return settings
@@ -132,6 +134,12 @@ class Rules:
         rules = [self.loaded.backend_tokenizer.to_str(), self.template.text, self.template.variables]
         told = [files, settings.fields, sizes, split, rules, self.loaded.eos_token_id]
         return hashlib.sha256(json.dumps(told, default=str).encode()).hexdigest()
+
+
+def _worthwhile_workers(sources: list[Source]) -> int:
+    """A process for each core, but none that would start for longer than it works."""
+    size = sum(file.stat().st_size for source in sources for file in source.files)
+    return min(len(os.sched_getaffinity(0)), 1 + size // BYTES_PER_WORKER)
 
 
 def _shares(config: dict[str, Any]) -> tuple[float, float, float]:

@@ -9,7 +9,7 @@ import copyreg
 import multiprocessing
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -26,7 +26,7 @@ copyreg.pickle(JobError, lambda error: (_job_error, (error.as_dict(),)))
 Advance = Callable[[int, int], None]
 TokenizeChunk = Callable[[Chunk], Counter[str]]
 
-_tokenize_chunk: TokenizeChunk | None = None  # of this process, when it is a worker
+_tokenize_chunk: TokenizeChunk | None = None  # of this process, where it tokenises
 
 
 class StoppedEarlyError(Exception):
@@ -34,16 +34,24 @@ class StoppedEarlyError(Exception):
 
 
 class Workers:
-    """`count` processes, each of which tokenises with a function that `make` gives it. A context manager."""
+    """`count` processes, each of which tokenises with a function that `make` gives it. A context manager.
+
+    One is this process itself.
+    """
 
     def __init__(self, count: int, make: Callable[[Advance], TokenizeChunk]) -> None:
         # Not fork: this process holds threads of the libraries by now.
         context = multiprocessing.get_context("spawn")
         self._done = context.Array("q", 3)  # bytes, tokens, whether to stop
         self._most_waiting = 2 * count
-        self._executor = ProcessPoolExecutor(
-            count, mp_context=context, initializer=_start_worker, initargs=(make, self._done)
-        )
+        self._executor: Executor
+        if count == 1:
+            _start_worker(make, self._done)
+            self._executor = _ThisProcess()
+        else:
+            self._executor = ProcessPoolExecutor(
+                count, mp_context=context, initializer=_start_worker, initargs=(make, self._done)
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -64,7 +72,8 @@ class Workers:
         return int(self._done[1])
 
     def tokenize(self, chunks: Iterable[Chunk], report: Callable[[], None]) -> Counter[str]:
-        """Tokenise all chunks; the sum of their counts. `report` is called about once a second.
+        """Tokenise all chunks; the sum of their counts. `report` is called about once a second, and
+        after each chunk.
 
         Errors of the earliest chunk come first, whichever worker is fastest.
         """
@@ -86,10 +95,24 @@ class Workers:
             yield _result(waiting.popleft(), report)
 
 
+class _ThisProcess(Executor):
+    """Does at once what it is given."""
+
+    def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Future[Result]:
+        future: Future[Result] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # it is the caller's: `result` raises it
+            future.set_exception(error)
+        return future
+
+
 def _result(future: Future[Result], report: Callable[[], None] | None) -> Result:
-    while report and not future.done():
+    while report:
         wait([future], timeout=1)
         report()
+        if future.done():
+            break
     return future.result()
 
 

@@ -51,27 +51,20 @@ def provider(hf_model: str, settings: dict[str, Any]) -> Any:
 
 def train(tree: dict[str, Any]) -> None:
     """Fine-tune on packed conversations as the config says, by the library's own entry point."""
-    data = tree["dataset"]
-    packs = Path(data["packed_sequence_specs"]["packed_train_data_path"]) / "train.npy"
     decay = tree["optimizer"]["weight_decay"]
     container = library_config.ConfigContainer(
         model=provider(tree["hf_model_path"], tree["model"]),
         train=library_config.TrainingConfig(**tree["train"]),
-        optimizer=library_config.OptimizerConfig(**tree["optimizer"]),
+        optimizer=library_config.OptimizerConfig(
+            **{**tree["optimizer"], "use_distributed_optimizer": not WITHOUT_CUDA}
+        ),
         scheduler=library_config.SchedulerConfig(
             **{"start_weight_decay": decay, "end_weight_decay": decay, **tree["scheduler"]}
         ),
-        ddp=library_config.DistributedDataParallelConfig(**tree["ddp"]),
-        dataset=library_config.FinetuningDatasetConfig(
-            dataset_root="data",
-            seq_length=data["seq_length"],
-            num_workers=data.get("num_workers", 8),
-            packed_sequence_specs=PackedSequenceSpecs(
-                packed_sequence_size=data["seq_length"], packed_train_data_path=str(packs)
-            ),
-            do_validation=False,
-            do_test=False,
+        ddp=library_config.DistributedDataParallelConfig(
+            **{**tree["ddp"], **(ON_CPU if WITHOUT_CUDA else {})}
         ),
+        dataset=conversations(tree["dataset"]),
         logger=library_config.LoggerConfig(**tree["logger"]),
         tokenizer=TokenizerConfig(
             tokenizer_type="HuggingFaceTokenizer", tokenizer_model=tree["hf_model_path"]
@@ -84,6 +77,26 @@ def train(tree: dict[str, Any]) -> None:
         mixed_precision=tree["mixed_precision"],
     )
     finetune(container, forward_step)
+
+
+def conversations(data: dict[str, Any]) -> Any:
+    """Packed conversations, or for a trial on the CPU those of a JSONL file, linked to here."""
+    packing = data["packed_sequence_specs"]
+    if packing is None and not Path("training.jsonl").is_symlink():
+        Path("training.jsonl").symlink_to(data["dataset_root"])
+    return library_config.FinetuningDatasetConfig(
+        dataset_root=".",
+        seq_length=data["seq_length"],
+        num_workers=data["num_workers"],
+        dataset_kwargs=None if packing else {"chat": True, "use_hf_tokenizer_chat_template": True},
+        packed_sequence_specs=packing
+        and PackedSequenceSpecs(
+            packed_sequence_size=data["seq_length"],
+            packed_train_data_path=str(Path(packing["packed_train_data_path"]) / "train.npy"),
+        ),
+        do_validation=False,
+        do_test=False,
+    )
 
 
 def _parent(tree: dict[str, Any]) -> str:

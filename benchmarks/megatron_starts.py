@@ -1,4 +1,4 @@
-"""What the library and the checker say of the same layouts. Starts `megatron_direct.py` for groups of them."""
+"""What the library and the checker say of the same layouts. Starts `megatron_direct.py` for groups."""
 
 from __future__ import annotations
 

@@ -63,6 +63,7 @@ WRONG = [
     ("[p]\nexecutor = 'slrm'\n", "NMT616", 2, 1, "executor: there is no executor 'slrm'", ""),
     ("p = 3\n", "NMT616", 1, 1, "'p' must be a table", "[p]"),
     ("[p]\nexecutor = 'slurm'\n", "NMT616", 1, 1, "'p' needs remote_job_dir", "add remote_job_dir"),
+    ("[p]\ncontainer_image = 'x'\n", "NMT616", 2, 1, "'p' is this machine, and container_image", "take it"),
     ("[p]\nextends = 'q'\n[qq]\n", "NMT617", 2, 1, "'p' extends 'q', which is not", "did you mean 'qq'?"),
     ("[p]\nextends = 'p'\n", "NMT617", 2, 1, "profiles extend each other: p → p", "take one"),
     (

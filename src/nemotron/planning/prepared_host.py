@@ -24,6 +24,8 @@ def asked_again(request: StepRequest) -> str:
         words += ["--gpus", str(request.gpus)]
     if request.nodes != (request.config.run.nodes or 1):
         words += ["--nodes", str(request.nodes)]
+    if request.profile is not None:
+        words += ["--run", request.profile.name]
     return join([*words, *(redact_line(override.argument) for override in request.overrides)])
 
 

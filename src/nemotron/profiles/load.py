@@ -56,7 +56,7 @@ def read_profile(name: str, file: Path) -> Profile:
             around = ((link, *path[:end]) for end in range(len(path), -1, -1))
             places[".".join(path)] = next((stated[each] for each in around if each in stated), whole)
     profile = Profile.model_validate({**merged, "name": name, "file": file, "places": places})
-    if problems := list(_incomplete(profile)):
+    if problems := list(_unfit(profile)):
         raise Failure(problems)
     return profile
 
@@ -125,8 +125,16 @@ def _wrong_in_table(name: str, file: Path, table: Any) -> list[Diagnostic]:
     return []
 
 
-def _incomplete(profile: Profile) -> Iterator[Diagnostic]:
-    """What a profile of its executor cannot do without."""
+def _unfit(profile: Profile) -> Iterator[Diagnostic]:
+    """What a profile of its executor cannot do without, and what it cannot have."""
+    if profile.is_local and profile.container_image is not None:
+        yield error(
+            "NMT616",
+            f"'{profile.name}' is this machine, and container_image is for Slurm",
+            detail="on this machine a step runs in the environment of its library",
+            where=profile.place("container_image"),
+            fix="take it out; inside a container, python names the Python that has the library",
+        )
     if profile.executor == SLURM and profile.remote_job_dir is None:
         yield error(
             "NMT616",

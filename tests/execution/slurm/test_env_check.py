@@ -11,6 +11,7 @@ import pytest
 from envs import cluster
 from small import failure
 
+from execution.slurm.conftest import Site
 from nemotron.execution.env_check import Finding
 from nemotron.execution.slurm.env_check import check_cluster, looks_of, script_of
 
@@ -108,3 +109,21 @@ def test_a_host_that_does_not_answer_ends_it() -> None:
     problem = failure(lambda: list(check_cluster(cluster(host="no-such-host.invalid"))))
     assert problem.code == "NMT650"
     assert "no-such-host.invalid" in problem.detail
+
+
+def test_a_real_cluster_is_looked_at_over_ssh(site: Site) -> None:
+    site.remote.mkdir(exist_ok=True)
+    seen = site.nemotron("env", "check", "far")
+    assert "failed" not in seen
+    assert [line.split()[1] for line in seen.splitlines()] == [
+        "host",
+        "sbatch",
+        "scheduler",
+        "partition",
+        "remote_job_dir",
+        "python",
+    ]
+    missing = [
+        line for line in site.nemotron("env", "check", "nowhere", code=3).splitlines() if "failed" in line
+    ]
+    assert [line.split()[1:3] for line in missing] == [["partition", "no-such-partition"]]

@@ -9,14 +9,13 @@ import pytest
 from catalogs.helpers import request_for
 from envs import cluster, profile
 
-from nemotron.catalog.catalog import default_catalog
 from nemotron.execution.interpreter import interpreter_for, interpreter_of
 from nemotron.planning.resolve import on_profile
 from nemotron.profiles.profile import Profile
 
 
 def test_a_step_without_a_library_runs_under_our_python(fake_steps: Path) -> None:
-    found = interpreter_of(request_for("test/trainer").step)
+    found = interpreter_of(request_for("test/trainer").library)
     assert found.python == Path(sys.executable)
     assert found.installed
 
@@ -24,10 +23,9 @@ def test_a_step_without_a_library_runs_under_our_python(fake_steps: Path) -> Non
 def test_a_library_that_is_not_installed_has_the_key_that_it_will_have(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, automodel_python: Path
 ) -> None:
-    step = default_catalog().step("sft/automodel")
-    installed = interpreter_of(step)
+    installed = interpreter_of("automodel")
     monkeypatch.setenv("NEMOTRON_CACHE", str(tmp_path))
-    absent = interpreter_of(step)
+    absent = interpreter_of("automodel")
     assert installed.python == automodel_python
     assert (installed.installed, absent.installed) == (True, False)
     assert absent.digest == installed.digest
@@ -36,7 +34,7 @@ def test_a_library_that_is_not_installed_has_the_key_that_it_will_have(
 
 
 def test_jobs_of_a_library_find_its_programs_first(automodel_python: Path) -> None:
-    found = interpreter_of(default_catalog().step("sft/automodel"))
+    found = interpreter_of("automodel")
     assert found.variables["PATH"].split(":")[0] == str(automodel_python.parent)
 
 

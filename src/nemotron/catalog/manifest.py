@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -223,6 +224,13 @@ class StepTable(Table):
     resumable: bool = False
 
 
+class OtherLibrary(Table):
+    """A library that takes the place of `[step].library` where each config key of `when` has such a value."""
+
+    name: str
+    when: dict[str, tuple[Scalar, ...]]
+
+
 class Upstream(Table):
     """The library's own program that does what the step does: what a prepared host runs where we have none.
 
@@ -246,6 +254,7 @@ class Manifest(Table):
     """A whole `step.toml`."""
 
     step: StepTable
+    libraries: tuple[OtherLibrary, ...] = ()
     key_ignores: tuple[str, ...] = ()
     consumes: tuple[Consumes, ...] = ()
     produces: tuple[Produces, ...] = ()
@@ -257,6 +266,13 @@ class Manifest(Table):
     errors: tuple[KnownError, ...] = ()
     upstream: Upstream | None = None
     reference: Reference = Reference()
+
+    def library_with(self, value_of: Callable[[str], Any]) -> str | None:
+        """The library that a job runs under; `value_of` gives the value of a key of its config."""
+        for other in self.libraries:
+            if all(value_of(key) in values for key, values in other.when.items()):
+                return other.name
+        return self.step.library
 
     @model_validator(mode="after")
     def _ports_are_unique(self) -> Self:

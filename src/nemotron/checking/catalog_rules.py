@@ -197,6 +197,8 @@ def _named_keys(step: Step) -> Iterator[tuple[str, ManifestPath]]:
         yield parameter.key, ("parameters", index, "key")
         if parameter.less_than is not None:
             yield parameter.less_than, ("parameters", index, "less_than")
+    for index, other in enumerate(manifest.libraries):
+        yield from ((key, ("libraries", index, "when", key)) for key in other.when)
     yield from ((key, ("key_ignores",)) for key in manifest.key_ignores)
     for name, value in manifest.parallelism or ():
         if isinstance(value, str) and name != "rules":

@@ -44,7 +44,7 @@ def missing_values(request: StepRequest) -> Iterator[Diagnostic]:
 def unknown_keys(request: StepRequest) -> Iterator[Diagnostic]:
     """Keys that nothing reads: an error, or a warning where the reader takes further ones."""
     document = request.config.document
-    library = request.step.manifest.step.library
+    library = request.library
     for found in KnownKeys.of_step(request.step).findings(document.tree):
         key, where = join_key(found.path), document.place(found.path)
         instead = " or ".join(f"'{name}'" for name in found.instead)

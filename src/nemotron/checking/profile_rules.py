@@ -20,7 +20,7 @@ from nemotron.profiles.profile import Profile
 
 def library_is_served(request: StepRequest) -> Iterator[Diagnostic]:
     """The profile serves the step's library, and says which Python has it where this machine cannot know."""
-    profile, library = request.profile, request.step.manifest.step.library
+    profile, library = request.profile, request.library
     if profile is None or library is None:
         return
     served = profile.libraries

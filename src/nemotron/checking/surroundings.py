@@ -19,7 +19,7 @@ def program_is_there(request: StepRequest) -> Iterator[Diagnostic]:
     """The step has a program of ours; where it has none, the library's own does it on a prepared host."""
     if request.step.program.is_file():
         return
-    name = request.step.manifest.step.library
+    name = request.library
     image = request.config.run.container_image or (spec.load(name).image if name else None)
     command = upstream_command(request, image)
     yield blocked(
@@ -31,7 +31,7 @@ def program_is_there(request: StepRequest) -> Iterator[Diagnostic]:
 
 def library_is_installed(request: StepRequest) -> Iterator[Diagnostic]:
     """The environment of the step's library is complete, and its torch can use the GPUs that there are."""
-    name = request.step.manifest.step.library
+    name = request.library
     if name is None or not _runs_in_our_environment(request):
         return
     try:

@@ -40,6 +40,9 @@ def _lines(step: Step) -> Iterator[str]:
     yield ""
     yield f"  version   {head.version}"
     yield f"  library   {head.library or 'none'}, started with {head.launch}"
+    for other in step.manifest.libraries:
+        keys = " ".join(f"{key}={value}" for key, values in other.when.items() for value in values)
+        yield f"            {other.name} with {keys}"
     yield f"  GPUs      {head.gpus or 'none'}" + (", goes on where it stopped" if head.resumable else "")
     yield f"  configs   {', '.join(step.config_names())}"
     yield f"  tags      {', '.join(head.tags)}"

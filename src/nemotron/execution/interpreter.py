@@ -7,7 +7,6 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nemotron.catalog.catalog import Step
 from nemotron.libraries import environment, spec
 from nemotron.planning.request import StepRequest
 from nemotron.profiles.profile import Profile
@@ -28,14 +27,14 @@ def interpreter_for(request: StepRequest) -> Interpreter:
     """The interpreter of the profile's container or the Python that it names, else that of the step."""
     profile, image = request.profile, request.config.run.container_image
     if profile is None:
-        return interpreter_of(request.step)
+        return interpreter_of(request.library)
     if image is not None and not profile.is_local:
         return Interpreter(Path(profile.python or "python"), image, description=image)
     if profile.python is not None:
         return _of_profile(profile, profile.python)
-    if profile.host is not None and request.step.manifest.step.library is None:
+    if profile.host is not None and request.library is None:
         return _of_profile(profile, "python3")
-    return interpreter_of(request.step)
+    return interpreter_of(request.library)
 
 
 def _of_profile(profile: Profile, python: str) -> Interpreter:
@@ -49,9 +48,8 @@ def _of_profile(profile: Profile, python: str) -> Interpreter:
     )
 
 
-def interpreter_of(step: Step) -> Interpreter:
-    """The interpreter of a step; where its library is not installed, the one that an install would make."""
-    name = step.manifest.step.library
+def interpreter_of(name: str | None) -> Interpreter:
+    """The interpreter of a library, or ours; where none is installed, the one that an install would make."""
     if name is None:
         return Interpreter(Path(sys.executable), "nemotron", description="nemotron's own Python")
     found = environment.find(name)

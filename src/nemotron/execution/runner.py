@@ -244,7 +244,7 @@ def _write_command(
             "attempt": mark,
             "runner": this_process(),
             "key": plan.key,
-            "library": plan.request.step.manifest.step.library,
+            "library": plan.request.library,
             "gpus": plan.request.gpus,
             "devices": list(devices),
             "outputs": _as_text(plan.folders),

@@ -30,7 +30,7 @@ def sample(path: Path, record: Artifact, count: int) -> dict[str, Any]:
     step = default_catalog().step(record.producer.step)
     if step.manifest.step.library is not None:
         environment.require(step.manifest.step.library)
-    interpreter = interpreter_of(step)
+    interpreter = interpreter_of(step.manifest.step.library)
     with tempfile.TemporaryDirectory() as folder:
         code = link_code(Path(folder))
         done = subprocess.run(

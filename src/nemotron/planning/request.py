@@ -135,6 +135,11 @@ class StepRequest:
         """Whether the job runs on this machine."""
         return self.profile is None or self.profile.is_local
 
+    @property
+    def library(self) -> str | None:
+        """The library that the job runs under."""
+        return self.step.manifest.library_with(self.config.document.get)
+
     def input(self, port: str) -> BoundInput | None:
         return next((bound for bound in self.inputs if bound.port.name == port), None)
 

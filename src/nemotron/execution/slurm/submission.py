@@ -70,7 +70,7 @@ def place(requests: Sequence[StepRequest]) -> list[Placed]:
         assert profile is not None  # it is what sends a run here
         assert profile.remote_job_dir is not None  # a profile of Slurm has one
         image = request.config.run.container_image
-        parts = ingredients(request, image or interpreter_of(request.step).digest)
+        parts = ingredients(request, image or interpreter_of(request.library).digest)
         parts = _replaced(parts, promised)
         key = key_of(parts)
         folders = place_outputs(request, Store(Path(profile.remote_job_dir)), key)
@@ -86,7 +86,7 @@ def place(requests: Sequence[StepRequest]) -> list[Placed]:
 def job_spec(step: Placed, name: str, run: PurePosixPath, attempt: Attempt) -> JobSpec:
     """The job of an attempt, in the run's folder there."""
     image = step.request.config.run.container_image
-    python = step.profile.python or ("python" if image else str(interpreter_of(step.request.step).python))
+    python = step.profile.python or ("python" if image else str(interpreter_of(step.request.library).python))
     return JobSpec(
         name=name,
         folder=run / relative(attempt),
@@ -103,7 +103,7 @@ def job_spec(step: Placed, name: str, run: PurePosixPath, attempt: Attempt) -> J
 def orders(step: Placed, job: JobSpec, attempts: dict[str, Attempt], wanted: Wanted) -> dict[str, Any]:
     """job.json: what the job needs to know. `attempts` are those of the steps that it takes inputs from."""
     manifest = step.request.step.manifest
-    interpreter = interpreter_of(step.request.step)
+    interpreter = interpreter_of(step.request.library)
     own = interpreter.variables if step.profile.python is None and job.image is None else {}
     return {
         "step": manifest.step.id,

@@ -144,7 +144,7 @@ def _write(
             "executor": EXECUTOR,
             "job": name,
             "key": step.key,
-            "library": step.request.step.manifest.step.library,
+            "library": step.request.library,
             "gpus": step.request.gpus,
             "outputs": step.outputs,
             "ingredients": redact_tree(step.parts),

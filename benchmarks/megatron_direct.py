@@ -93,6 +93,7 @@ def conversations(data: dict[str, Any]) -> Any:
         and PackedSequenceSpecs(
             packed_sequence_size=data["seq_length"],
             packed_train_data_path=str(Path(packing["packed_train_data_path"]) / "train.npy"),
+            packed_metadata_path=str(Path(packing["packed_train_data_path"]) / "metadata.json"),
         ),
         do_validation=False,
         do_test=False,

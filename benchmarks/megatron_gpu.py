@@ -59,6 +59,7 @@ CASES = [
     Case("tp 2", 2, {"tp": 2, "sp": True}),
     Case("pp 2", 2, {"pp": 2}),
     Case("moe on 1", 1, model="moe"),
+    Case("pp 4", 4, {"pp": 4}),
     Case("tp 2 pp 2", 4, {"tp": 2, "pp": 2}),
     Case("cp 2 dp 2", 4, {"cp": 2}),
     Case("moe ep 4", 4, {"ep": 4}, model="moe"),

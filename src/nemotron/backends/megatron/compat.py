@@ -59,6 +59,55 @@ def save_each_step_once(saved: int) -> None:
         module.save_checkpoint = save_once  # type: ignore[attr-defined]
 
 
+def cut_packs_at_their_own_ends() -> None:
+    """megatron-bridge 0.3.1: context parallelism cuts packs by a list of ends that is padded with -1.
+
+    The list is as long as that of the fullest pack of the global batch. Where a pack has fewer sequences, the
+    kernel's search falls on the padding, and the rank reads tokens that are not there.
+    """
+    step = importlib.import_module("megatron.bridge.training.gpt_step")
+    partition = step._partition_packed_batch_for_cp
+
+    def partition_by_its_own(batch: dict[str, Any], cp_size: int) -> dict[str, Any]:
+        ends, padding = batch["cu_seqlens"], batch.get("cu_seqlens_argmin")
+        if padding is not None and int(padding.max()) < ends.shape[-1]:
+            batch = {**batch, "cu_seqlens": ends[..., : int(padding.max())]}
+        result: dict[str, Any] = partition(batch, cp_size)
+        return result
+
+    step._partition_packed_batch_for_cp = partition_by_its_own  # type: ignore[attr-defined]
+
+
+def tell_every_stage_of_packs() -> None:
+    """megatron-bridge 0.3.1: of a pipeline, only the outer stages know where the sequences of a pack end.
+
+    The stages between them let every token attend to all before it in the pack, whatever its conversation.
+    """
+    step = importlib.import_module("megatron.bridge.training.gpt_step")
+    get_batch = step.get_batch
+    names = (
+        "cu_seqlens",
+        "cu_seqlens_argmin",
+        "max_seqlen",
+        "cu_seqlens_unpadded",
+        "cu_seqlens_unpadded_argmin",
+    )
+
+    def get_batch_on_stage(
+        data_iterator: Any, cfg: Any, use_mtp: bool = False, *, pg_collection: Any
+    ) -> tuple[Any, ...]:
+        at_an_end = step.is_pp_first_stage(pg_collection.pp) or step.is_pp_last_stage(pg_collection.pp)
+        if at_an_end or getattr(cfg.dataset, "packed_sequence_specs", None) is None:
+            whole: tuple[Any, ...] = get_batch(data_iterator, cfg, use_mtp, pg_collection=pg_collection)
+            return whole
+        batch = step.get_batch_from_iterator(
+            data_iterator, False, True, is_first_pp_stage=False, is_last_pp_stage=False
+        )
+        return (None, None, None, None, None, *(batch.get(name) for name in names))
+
+    step.get_batch = get_batch_on_stage  # type: ignore[attr-defined]
+
+
 def import_without_vision_data() -> None:
     """megatron-bridge 0.3.1: importing any recipe imports megatron-energon, which only the vision ones use.
 

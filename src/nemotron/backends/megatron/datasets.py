@@ -19,6 +19,7 @@ from nemotron.backends.megatron.fields import Setter
 CHAT = {"chat": True, "use_hf_tokenizer_chat_template": True}
 _GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
 _BLOCK = 1 << 24
+_METADATA = "metadata.json"
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ def conversations(job: Job, section: Mapping[str, Any], setter: Setter, global_b
         dataset.packed_sequence_specs = PackedSequenceSpecs(
             packed_train_data_path=str(splits.train),
             packed_val_data_path=str(splits.validation) if splits.validation else None,
+            packed_metadata_path=str(_metadata(splits.train, folder)),
         )
         setter.set_all(dataset.packed_sequence_specs, packing, ("dataset", "packed_sequence_specs"))
     else:
@@ -118,6 +120,12 @@ def _one_packed(named: Path, split: str) -> Path | None:
         if found := sorted(named.glob(pattern)):
             return found[0]
     return None
+
+
+def _metadata(packs: Path, folder: Path) -> Path:
+    """What was measured of the packs; the library opens it even where it reads nothing from it."""
+    beside = packs.with_name(_METADATA)
+    return beside if beside.is_file() else folder / _METADATA
 
 
 def chat_splits(named: str | None) -> Splits:
@@ -159,6 +167,7 @@ def _link(folder: Path, splits: Splits, *, packed: bool) -> None:
     """Link JSONL to where the library looks for it; make the folder that it takes either way."""
     folder.mkdir(exist_ok=True)
     if packed:
+        (folder / _METADATA).write_text("[]", encoding="utf-8")
         return
     for name, file in (("training", splits.train), ("validation", splits.validation)):
         link = folder / f"{name}.jsonl"

@@ -136,7 +136,7 @@ def _compute_in_float32(container: Any) -> None:
 
 
 def _fit_to_cpu(container: Any) -> None:
-    """A CPU computes in 32 bits, its processes talk over gloo, and each has the whole optimiser."""
+    """A CPU computes in 32 bits, its processes talk over gloo, and each has all of the optimiser."""
     _compute_in_float32(container)
     cpu.fit_to_cpu(container.model)
     container.dist.distributed_backend = "gloo"
@@ -144,3 +144,4 @@ def _fit_to_cpu(container: Any) -> None:
     container.optimizer.use_distributed_optimizer = container.ddp.use_distributed_optimizer = False
     container.ddp.overlap_grad_reduce = container.ddp.overlap_param_gather = False
     container.checkpoint.fully_parallel_save = False
+    container.dataset.num_workers = 0

@@ -55,7 +55,8 @@ def _fact_rule(value: Any) -> Any:
     return value
 
 
-Facts = dict[str, Annotated[FactRule, BeforeValidator(_fact_rule)]]
+_WRITTEN = str | list[str] | FactRule
+Facts = dict[str, Annotated[FactRule, BeforeValidator(_fact_rule, json_schema_input_type=_WRITTEN)]]
 
 
 class Consumes(Table):
@@ -207,7 +208,8 @@ class StepTable(Table):
     """The `[step]` table: what the step is, and how its process is started.
 
     `follows` are categories whose steps come before this one in a plan that has both: tuning comes after
-    pretraining. A step that is `only_named` is taken by a plan only where the person asks for it.
+    pretraining. A step that is `only_named` is taken by a plan only where the person asks for it. `pick_when`
+    and `not_when` are sentences for whoever chooses among steps.
     """
 
     id: str
@@ -215,6 +217,8 @@ class StepTable(Table):
     name: str
     summary: str
     description: str
+    pick_when: tuple[str, ...] = ()
+    not_when: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     follows: tuple[str, ...] = ()
     only_named: bool = False
@@ -251,7 +255,10 @@ class Reference(Table):
 
 
 class Manifest(Table):
-    """A whole `step.toml`."""
+    """A whole `step.toml`.
+
+    `credentials` are names of environment variables that a job may need, and when it does.
+    """
 
     step: StepTable
     libraries: tuple[OtherLibrary, ...] = ()
@@ -265,6 +272,7 @@ class Manifest(Table):
     strategies: tuple[Strategy, ...] = ()
     errors: tuple[KnownError, ...] = ()
     upstream: Upstream | None = None
+    credentials: dict[str, str] = {}
     reference: Reference = Reference()
 
     def library_with(self, value_of: Callable[[str], Any]) -> str | None:

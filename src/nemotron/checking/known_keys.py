@@ -82,6 +82,19 @@ class KnownKeys:
         else:
             yield from self._wrong_targets(tree, ())
 
+    def widest(self, path: KeyPath, table: dict[str, Any]) -> Table | None:
+        """Every key that the table at `path` may have whatever its other values; `table` is one such."""
+        return self._with_own(path, table, self._schema.widest(path, table) if self._schema else None)
+
+    def of_target(self, path: KeyPath, table: dict[str, Any]) -> Table | None:
+        """The keys of a table with just this `_target_`; None where there may be others too."""
+        known = self._table(path, table) if self._schema is not None and TARGET in table else None
+        return None if known is None or known.open else known
+
+    def takes_anything(self, path: KeyPath) -> bool:
+        """Whether what is below the key is not the step's to say."""
+        return _generic(path) in self._anything
+
     def _in_table(self, table: dict[str, Any], path: KeyPath) -> Iterator[Finding]:
         known = self._table(path, table)
         for key, value in table.items():
@@ -95,10 +108,13 @@ class KnownKeys:
 
     def _table(self, path: KeyPath, table: dict[str, Any]) -> Table | None:
         """What the table at `path` may hold; None where it may hold anything."""
+        return self._with_own(path, table, self._schema.table(path, table) if self._schema else None)
+
+    def _with_own(self, path: KeyPath, table: dict[str, Any], known: Table | None) -> Table | None:
+        """What the library knows of a table, and what the step adds to it."""
         own = frozenset(self._children.get(_generic(path), set()))
         if self._schema is None:
             return Table(own, open=TARGET in table) if own or TARGET in table else None
-        known = self._schema.table(path, table)
         if known is not None:
             types = {key: kind for key, kind in known.types.items() if key not in own}  # the manifest's count
             return replace(known, keys=known.keys | (own - known.refused), types=types)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
@@ -82,6 +82,15 @@ class LibrarySchema:
             return None
         keys = frozenset(section["keys"] if section else ())
         return Table(keys | entry.keys, entry.open) if entry else Table(keys, open=True)
+
+    def widest(self, path: KeyPath, table: dict[str, Any]) -> Table | None:
+        """As `table`, with every key that some other choice, factory or target would allow."""
+        section = self._section(path)
+        if section is not None and "choice" in section:
+            return Table(frozenset(section["keys"]).union(*section["choice"]["keys"].values()))
+        known = self.table(path, table)
+        may_be_other = section is None or section["open"] or "factory" in section
+        return replace(known, open=True) if known is not None and may_be_other else known
 
     def target(self, name: str) -> Table | None:
         """The keywords of a class or function; None when it is not listed."""

@@ -22,7 +22,7 @@ _KINDS: tuple[tuple[str, type, str], ...] = (
     ("nodes", int, "a whole number"),
     ("profile", str, "the name of a profile"),
 )
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 def form_problems(document: Document, types: Types) -> list[Diagnostic]:
@@ -78,7 +78,7 @@ def _wrong_values(document: Document, types: Types) -> Iterator[Diagnostic]:
 
 def _wrong_entry(document: Document, kind: str, name: str, table: Any, types: Types) -> Iterator[Diagnostic]:
     place = document.place((kind, name))
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         yield error("NMT273", f"'{name}' is no name: letters, digits, _ and -", where=place, fix="rename it")
     if not isinstance(table, dict):
         yield error("NMT270", f"'{kind}.{name}' must be a table", where=place)

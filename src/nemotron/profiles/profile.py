@@ -74,6 +74,7 @@ def _option(value: str) -> str:
 
 
 Variable = Annotated[str, BeforeValidator(_variable)]
+Text = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | int | float | bool)]
 Word = Annotated[str, Field(pattern=r"^[^\s'\"$`\\]+$")]
 Lines = tuple[Annotated[str, Field(min_length=1)], ...]
 
@@ -93,10 +94,10 @@ class Settings(BaseModel):
         None, description="The libraries that it serves; absent: every one."
     )
     container_image: str | None = Field(None, description="The image that steps run in (pyxis).")
-    mounts: tuple[Annotated[Mount, BeforeValidator(_mount)], ...] = Field(
+    mounts: tuple[Annotated[Mount, BeforeValidator(_mount, json_schema_input_type=str)], ...] = Field(
         (), description="`local:cluster`, or one path that is the same on both sides."
     )
-    env_vars: dict[Variable, Annotated[str, BeforeValidator(_text)]] = Field(
+    env_vars: dict[Variable, Text] = Field(
         default_factory=dict, description="Variables of the job; never a secret."
     )
     setup: Lines = Field((), description="Shell commands before the job's, as in a module load.")

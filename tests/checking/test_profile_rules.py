@@ -155,6 +155,8 @@ def test_a_path_that_the_cluster_does_not_see_is_an_error(reader: Asked, project
     ]
     assert {problem.code for problem in found} == {"NMT625"}
     assert found[0].fix == f'in env.toml, [p]: mounts = ["{project}:/THERE"]'
+    other = list(profile_rules.paths_are_visible(reader(cluster(mounts=["/a:/b", "/c"]), *overrides)))
+    assert other[0].fix.endswith(f'mounts = ["/a:/b", "/c", "{project}:/THERE"]')
     mounted = cluster(mounts=[f"{project}:/data"])
     assert list(profile_rules.paths_are_visible(reader(mounted, *overrides))) == []
     assert list(profile_rules.paths_are_visible(reader(profile(), *overrides))) == []

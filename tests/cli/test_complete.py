@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from catalogs.helpers import Nemotron
 
@@ -33,6 +35,14 @@ def test_ids_configs_types_and_libraries_are_offered(
     nemotron: Nemotron, words: tuple[str, ...], offered: list[str]
 ) -> None:
     assert completed(nemotron, *words) == offered
+
+
+def test_profiles_are_offered(nemotron: Nemotron, project: Path) -> None:
+    (project / "env.toml").write_text("[cluster]\n[cloud]\n[local]\n", encoding="utf-8")
+    assert completed(nemotron, "env", "show", "cl") == ["cluster", "cloud"]
+    assert completed(nemotron, "steps", "run", "test/word_count", "--batch", "lo") == ["local"]
+    (project / "env.toml").write_text("[cluster", encoding="utf-8")
+    assert completed(nemotron, "env", "show", "cl") == []
 
 
 def test_a_catalog_that_cannot_be_read_offers_nothing_and_says_nothing(nemotron: Nemotron) -> None:

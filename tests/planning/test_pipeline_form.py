@@ -42,6 +42,7 @@ def test_a_whole_file_has_no_problem(tmp_path: Path) -> None:
         ("nodes: 1", "nodes: one", "NMT270", "nodes:", ""),
         ("gpus: 0", "gpus: many", "NMT270", "gpus: many", ""),
         ("gpus: 0", "gpus: true", "NMT270", "gpus: true", ""),
+        ("gpus: 0", "profile: 3", "NMT270", "profile: 3", ""),
         ("inputs: {raw_jsonl: web}", "inputs: web", "NMT270", "inputs:", ""),
         ("step: curate/nemo_curator, ", "", "NMT270", "curate:", "add step: …"),
         ("type: raw_jsonl, ", "", "NMT270", "web:", "add type: …"),

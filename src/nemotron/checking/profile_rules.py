@@ -133,11 +133,12 @@ def paths_are_visible(request: StepRequest) -> Iterator[Diagnostic]:
         return
     for key, path in local_paths(request):
         if to_cluster(path, profile) is None:
+            mounts = [f'"{mount}"' for mount in (*profile.mounts, f"{_folder(path)}:/THERE")]
             yield error(
                 "NMT625",
                 f"the cluster of '{profile.name}' does not see {path}",
                 where=request.config.document.place(key),
-                fix=f'in {profile.file.name}, [{profile.name}]: mounts = ["{_folder(path)}:/THERE"]',
+                fix=f"in {profile.file.name}, [{profile.name}]: mounts = [{', '.join(mounts)}]",
             )
 
 

@@ -23,13 +23,14 @@ def steps_of(derivation: Derivation, steps: dict[str, Step]) -> list[str]:
 
 
 def why(best: Derivation, steps: dict[str, Step], situation: Situation) -> list[str]:
-    """The preferences that hold for the steps of the plan, in their own words."""
-    return [
+    """The preferences that hold for the steps of the plan, and the inputs that it makes do with."""
+    preferred = [
         f"{identity}: {prefer.why}"
         for identity in sorted(best.steps)
         for prefer in matching(steps[identity].manifest, situation)
         if prefer.cost < 0
     ]
+    return preferred + [f"{step} reads {words}" for step, words in _dearer_inputs(best, steps)]
 
 
 def why_not(
@@ -58,17 +59,17 @@ def why_not(
     ]
     if against:
         return against[0]
-    if dearer := _dearer_inputs(other, steps):
-        return dearer[0]
+    for step, words in _dearer_inputs(other, steps):
+        return f"{step} would read {words}"
     more = len(steps_of(other, steps)) - len(steps_of(best, steps))
     return f"{more} more step{'s' * (more > 1)} for the same" if more > 0 else "it costs more, or as much"
 
 
-def _dearer_inputs(other: Derivation, steps: dict[str, Step]) -> list[str]:
-    """The inputs of a route that its steps take only for want of a better one of their group."""
+def _dearer_inputs(route: Derivation, steps: dict[str, Step]) -> list[tuple[str, str]]:
+    """The steps of a route that take an input for want of a better one of its group, and that input."""
     return [
-        f"{node.step} would read {port.name} as it is: {port.description}"
-        for node in nodes_of(other, steps)
+        (node.step, f"{port.name} as it is: {port.description}")
+        for node in nodes_of(route, steps)
         for port in steps[node.step].manifest.consumes
         if port.name in node.inputs and port.one_of and port.cost > 0
     ]

@@ -15,6 +15,7 @@ from nemotron.nearest import did_you_mean
 from nemotron.planning.have import Have, have_from_table
 from nemotron.planning.nodes import Link
 from nemotron.planning.pipeline_form import HARDWARE, form_problems
+from nemotron.planning.pipeline_links import in_order, wrong_links
 from nemotron.planning.placement import Offer
 from nemotron.planning.promises import promises_of, stands_for
 from nemotron.planning.request import Promises, StepRequest
@@ -89,9 +90,9 @@ def read_pipeline(file: Path, catalog: Catalog) -> Pipeline:
     }
     steps = [_step(name, table) for name, table in (document.get("steps") or {}).items()]
     pipeline = Pipeline(file, document.get("want"), haves, steps, document)
-    if problems := list(_wrong_links(pipeline, catalog)):
+    if problems := list(wrong_links(pipeline, catalog)):
         raise Failure(problems)
-    pipeline.steps = _in_order(pipeline)
+    pipeline.steps = in_order(pipeline)
     return pipeline
 
 
@@ -200,64 +201,3 @@ def _step(name: str, table: dict[str, Any]) -> PipelineStep:
 def _link(text: str) -> Link:
     name, _, output = text.partition(".")
     return Link(name, output or None)
-
-
-def _wrong_links(pipeline: Pipeline, catalog: Catalog) -> Iterator[Diagnostic]:
-    names = {step.name: step for step in pipeline.steps}
-    for step in pipeline.steps:
-        if step.step not in catalog.folders:
-            where = pipeline.place("steps", step.name, "step")
-            fix = did_you_mean(step.step, catalog.folders)
-            yield error("NMT110", f"there is no step '{step.step}'", where=where, fix=fix)
-    if any(step.step not in catalog.folders for step in pipeline.steps):
-        return
-    for step in pipeline.steps:
-        ports = {port.name: port for port in catalog.step(step.step).manifest.consumes}
-        for port, links in step.inputs.items():
-            where = pipeline.place("steps", step.name, "inputs", port)
-            if port not in ports:
-                fix = did_you_mean(port, ports) or f"its inputs are: {', '.join(ports)}"
-                yield error("NMT274", f"{step.step} has no input '{port}'", where=where, fix=fix)
-            for number, link in enumerate(links):
-                if link.name not in names and link.name not in pipeline.haves:
-                    fix = did_you_mean(link.name, [*names, *pipeline.haves])
-                    yield error("NMT271", f"there is no have and no step '{link.name}'", where=where, fix=fix)
-                elif link.name in names:
-                    made = catalog.step(names[link.name].step).manifest.produces
-                    yield from _resolved(links, number, link, [p.name for p in made], where)
-
-
-def _resolved(
-    links: list[Link], number: int, link: Link, outputs: list[str], where: Place | None
-) -> Iterator[Diagnostic]:
-    """Write the output into a link that names a step with one; NMT274 where it is unknown or open."""
-    if link.output is None and len(outputs) == 1:
-        links[number] = Link(link.name, outputs[0])
-    elif link.output not in outputs:
-        options = ", ".join(f"{link.name}.{output}" for output in outputs)
-        what = (
-            f"'{link.name}' has no output '{link.output}'"
-            if link.output
-            else f"which output of '{link.name}'?"
-        )
-        yield error("NMT274", what, where=where, fix=f"one of: {options}")
-
-
-def _in_order(pipeline: Pipeline) -> list[PipelineStep]:
-    """The steps so that each comes after what it needs; else as they stand. Failure NMT272 for a cycle."""
-    ordered: list[PipelineStep] = []
-    left = list(pipeline.steps)
-    while left:
-        done = {step.name for step in ordered}
-        open_names = {step.name for step in left}
-        ready = next((s for s in left if not (set(s.needs()) & open_names) - done), None)
-        if ready is None:
-            names = " → ".join(step.name for step in left)
-            raise Failure(
-                error(
-                    "NMT272", f"steps need each other: {names}", where=pipeline.place("steps", left[0].name)
-                )
-            )
-        ordered.append(ready)
-        left.remove(ready)
-    return ordered

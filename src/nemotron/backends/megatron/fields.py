@@ -1,4 +1,4 @@
-"""Setting the fields of the library's config classes from a YAML tree, strictly. Imports torch.
+"""Setting the fields of the library's config classes from a YAML tree, strictly.
 
 A field that the class does not have, and a value that is not of the field's type, is a JobError that names
 the place in the job's config file. Sections inside sections are followed in the same way.
@@ -128,8 +128,6 @@ def _resolved(text: str, names: dict[str, Any]) -> Any:
 
 def converted(value: Any, annotation: Any) -> Any:
     """The value as the annotation wants it. Mismatch when it is of another type."""
-    import torch
-
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if annotation in (Any, None, inspect.Parameter.empty) or isinstance(annotation, typing.TypeVar):
         return value
@@ -144,7 +142,7 @@ def converted(value: Any, annotation: Any) -> Any:
         return origin(converted(item, inner) for item in value)
     if origin is dict and isinstance(value, dict):
         return value
-    if annotation is torch.dtype:
+    if _is_dtype(annotation):
         return _dtype(value)
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return _member(value, annotation)
@@ -185,6 +183,10 @@ def _plain(value: Any, kind: Any) -> Any:
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
         raise Mismatch(words)
     return value if isinstance(value, kind) else kind(value)
+
+
+def _is_dtype(annotation: Any) -> bool:
+    return getattr(annotation, "__module__", "") == "torch" and annotation.__name__ == "dtype"
 
 
 def _dtype(value: Any) -> Any:

@@ -16,7 +16,7 @@ from nemotron.artifacts.facts import fact_from_value
 from nemotron.catalog.manifest import FactRule
 from nemotron.config.tree import MISSING, leaves
 from nemotron.execution.command import processes_wanted
-from nemotron.execution.interpreter import interpreter_of
+from nemotron.execution.interpreter import interpreter_for
 from nemotron.execution.key import ingredients, key_of
 from nemotron.execution.outputs import may_be_taken_again, place_outputs
 from nemotron.execution.pipeline_result import Wanted
@@ -69,8 +69,7 @@ def place(requests: Sequence[StepRequest]) -> list[Placed]:
         profile = request.profile
         assert profile is not None  # it is what sends a run here
         assert profile.remote_job_dir is not None  # a profile of Slurm has one
-        image = request.config.run.container_image
-        parts = ingredients(request, image or interpreter_of(request.library).digest)
+        parts = ingredients(request, interpreter_for(request).digest)
         parts = _replaced(parts, promised)
         key = key_of(parts)
         folders = place_outputs(request, Store(Path(profile.remote_job_dir)), key)
@@ -86,12 +85,11 @@ def place(requests: Sequence[StepRequest]) -> list[Placed]:
 def job_spec(step: Placed, name: str, run: PurePosixPath, attempt: Attempt) -> JobSpec:
     """The job of an attempt, in the run's folder there."""
     image = step.request.config.run.container_image
-    python = step.profile.python or ("python" if image else str(interpreter_of(step.request.library).python))
     return JobSpec(
         name=name,
         folder=run / relative(attempt),
         code=run / "code",
-        python=python,
+        python=str(interpreter_for(step.request).python),
         nodes=step.nodes,
         processes=processes_wanted(step.request),
         gpus_per_node=step.gpus_per_node,
@@ -103,8 +101,7 @@ def job_spec(step: Placed, name: str, run: PurePosixPath, attempt: Attempt) -> J
 def orders(step: Placed, job: JobSpec, attempts: dict[str, Attempt], wanted: Wanted) -> dict[str, Any]:
     """job.json: what the job needs to know. `attempts` are those of the steps that it takes inputs from."""
     manifest = step.request.step.manifest
-    interpreter = interpreter_of(step.request.library)
-    own = interpreter.variables if step.profile.python is None and job.image is None else {}
+    own = interpreter_for(step.request).variables
     return {
         "step": manifest.step.id,
         "version": manifest.step.version,

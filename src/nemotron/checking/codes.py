@@ -11,6 +11,18 @@ from nemotron.diagnostic import Failure, error
 from nemotron.nearest import did_you_mean
 
 _FILE = Path(__file__).with_name("codes.toml")
+# What the codes of a range are about, by the first digit.
+RANGES = {
+    "1": "the catalog",
+    "2": "configs and input data",
+    "3": "alignment",
+    "4": "parallelism",
+    "5": "memory",
+    "6": "surroundings",
+    "7": "safety",
+    "8": "running",
+    "9": "bugs",
+}
 
 
 @dataclass(frozen=True)

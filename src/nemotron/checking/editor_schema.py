@@ -1,7 +1,7 @@
 """What an editor is told of a step's config: its keys, types, choices and limits as a JSON Schema.
 
-Made of the manifest and of what `known_keys` knows; reads the step's shipped configs. A file may hold a part of
-the keys (`defaults:` brings the rest), so none is required, and null, `???` and `${…}` may stand anywhere.
+Made of the manifest and of what `known_keys` knows; reads the step's shipped configs. A file may hold a part
+of the keys (`defaults:` brings the rest), so none is required; null, `???` and `${…}` may stand anywhere.
 """
 
 from __future__ import annotations

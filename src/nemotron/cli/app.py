@@ -14,6 +14,8 @@ from nemotron import __version__
 from nemotron.cli import (
     artifacts_show,
     catalog_check,
+    docs_build,
+    docs_check,
     env_check,
     env_list,
     env_show,
@@ -31,6 +33,7 @@ from nemotron.cli import (
     runs_resume,
     runs_show,
     runs_status,
+    schema,
     steps_check,
     steps_list,
     steps_new_config,
@@ -65,6 +68,10 @@ artifacts = typer.Typer(no_args_is_help=True, help="Artifacts: what they are and
 libraries = typer.Typer(
     no_args_is_help=True, help="The training libraries, each in an environment of its own."
 )
+docs = typer.Typer(
+    no_args_is_help=True,
+    help="What is generated from the catalog: pages and schemas, for people who write steps.",
+)
 envs = typer.Typer(no_args_is_help=True, help="Profiles of env.toml: where steps run, and with what.")
 app.add_typer(steps, name="steps")
 app.add_typer(pipelines, name="pipeline")
@@ -73,6 +80,7 @@ app.add_typer(artifacts, name="artifacts")
 app.add_typer(libraries, name="library")
 app.add_typer(envs, name="env")
 app.add_typer(catalog, name="catalog")
+app.add_typer(docs, name="docs")
 
 steps.command("list", epilog=steps_list.EXAMPLES)(steps_list.command)
 steps.command("show", epilog=steps_show.EXAMPLES)(steps_show.command)
@@ -98,6 +106,9 @@ envs.command("list", epilog=env_list.EXAMPLES)(env_list.command)
 envs.command("show", epilog=env_show.EXAMPLES)(env_show.command)
 envs.command("check", epilog=env_check.EXAMPLES)(env_check.command)
 catalog.command("check", epilog=catalog_check.EXAMPLES)(catalog_check.command)
+docs.command("build", epilog=docs_build.EXAMPLES)(docs_build.command)
+docs.command("check", epilog=docs_check.EXAMPLES)(docs_check.command)
+app.command("schema", epilog=schema.EXAMPLES)(schema.command)
 app.command("explain", epilog=explain.EXAMPLES)(explain.command)
 
 

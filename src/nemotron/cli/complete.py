@@ -17,6 +17,12 @@ def step_ids(incomplete: str) -> list[str]:
         return []
 
 
+def schema_names(incomplete: str) -> list[str]:
+    from nemotron.checking.editor_forms import FORMS
+
+    return [*step_ids(incomplete), *_beginning_with(incomplete, FORMS)]
+
+
 def config_names(context: typer.Context, incomplete: str) -> list[str]:
     from nemotron.catalog.catalog import default_catalog
     from nemotron.diagnostic import Failure

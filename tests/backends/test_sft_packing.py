@@ -5,11 +5,15 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import signal
+import subprocess
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from conftest import REPOSITORY
 from step_errors import recognised
 
 pytestmark = pytest.mark.training
@@ -365,3 +369,49 @@ def test_a_bad_line_is_named_by_its_number(packed: Packed, name: str, line: int)
 def test_the_template_s_error_names_the_line(packed: Packed) -> None:
     first = next(number for number, chat in enumerate(CHATS, 1) if len(chat) > 2)
     assert packed.error("raises")["line"] == first
+
+
+def test_a_killed_run_goes_on_where_it_was(
+    automodel_python: Path, library_environment: dict[str, str], chat_tokenizer: Path, tmp_path: Path
+) -> None:
+    """Killed between two chunks, then between two shards; what was finished by then is not made again."""
+    (tmp_path / "chat.jsonl").write_text("".join(map(record, make_chats(3, 4000))))
+    chunks_in_all = -(-(tmp_path / "chat.jsonl").stat().st_size // (1 << 19))
+
+    def run(name: str, fault: str = "") -> int:
+        out = tmp_path / name
+        config = {"input_path": str(tmp_path / "chat.jsonl"), "output_dir": str(out), "num_shards": 6}
+        config |= {"tokenizer": {"model": str(chat_tokenizer)}, "pack_size": 256, "workers": 1}
+        config |= {"train_ratio": 0.7, "valid_ratio": 0.3, "test_ratio": 0.0}
+        attempt = tmp_path / f"attempt {fault or name}"
+        attempt.mkdir()
+        (attempt / "config.yaml").write_text(yaml.safe_dump(config))
+        program = REPOSITORY / "steps" / "data_prep" / "sft_packing" / "step.py"
+        return subprocess.run(
+            [automodel_python, program, "--config", "config.yaml"],
+            cwd=attempt,
+            env={**library_environment, "NEMOTRON_FAULT": fault},
+            capture_output=True,
+            timeout=180,
+        ).returncode
+
+    def times(pattern: str) -> dict[Path, int]:
+        return {file: file.stat().st_mtime_ns for file in (tmp_path / "killed").glob(pattern)}
+
+    assert run("whole") == 0
+    assert run("killed", "kill:7") == -signal.SIGKILL
+    chunks = times(".partial/[0-9]*.json")
+    assert len(chunks) == 1 < chunks_in_all
+    # A chunk passes three boundaries, a shard one.
+    assert run("killed", f"kill:{3 * (chunks_in_all - 1) + 4}") == -signal.SIGKILL
+    assert chunks.items() <= times(".partial/[0-9]*.json").items()
+    shards = times("*/shard_*.parquet")
+    assert len(shards) == 3
+    assert run("killed") == 0
+    assert shards.items() <= times("*/shard_*.parquet").items()
+    whole, killed = (
+        {file.relative_to(tmp_path / name): file.read_bytes() for file in (tmp_path / name).rglob("*.*")}
+        for name in ("whole", "killed")
+    )
+    assert killed == whole
+    assert {str(file) for file in whole} >= {"train.npy", "summary.json", "train/shard_00000.parquet"}

@@ -88,7 +88,9 @@ def _tokenize(job: Job, settings: Settings, workers: Workers, unfinished: Path) 
     chunks = list(_chunks(settings))
     known = {chunk: chunk_counts(unfinished, chunk) for chunk in chunks}
     left = [chunk for chunk in chunks if known[chunk] is None]
-    counts: Counter[str] = sum((count for count in known.values() if count), Counter())
+    counts: Counter[str] = Counter()
+    for count in known.values():
+        counts.update(count or {})
     read = sum(chunk.size for chunk in chunks if known[chunk] is not None)
     print(
         f"tokenising {len(settings.files)} files ({size:,} bytes, {read:,} of them done before), "

@@ -19,6 +19,7 @@ import numpy as np
 
 from nemotron.data.packing import ALGORITHMS, Packs
 from nemotron.data.sequences import LEARNT, Integers, ShardSequences
+from nemotron.faults import boundary
 
 ROW_GROUP = 500  # packs
 _STATS = b"nemotron.packs"
@@ -113,6 +114,7 @@ def write_parquet(file: Path, sequences: ShardSequences, algorithm: str, pack_si
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema), row_group_size=ROW_GROUP)
         stats = _stats(counted, packs, learnt)
         writer.add_key_value_metadata({_STATS: json.dumps(asdict(stats)).encode()})
+    boundary()
     os.replace(temporary, file)
     return stats
 
@@ -152,6 +154,7 @@ def write_npy(file: Path, shards: list[Path], count: int) -> None:
         pickler = pickle.Pickler(stream, protocol=4)
         pickler.fast = True  # no memo, which would hold every pack until the end
         pickler.dump(_ObjectArray(entries, count))
+    boundary()
     os.replace(temporary, file)
 
 

@@ -17,6 +17,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 
 from nemotron.data.sources import Chunk
+from nemotron.faults import boundary
 
 Integers: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 Tokens: TypeAlias = "np.ndarray[Any, np.dtype[np.uint32]]"
@@ -62,6 +63,7 @@ class ChunkFile:
             np.concatenate(records).tofile(stream)
         self._partial(".json").write_text(json.dumps(counts), encoding="utf-8")
         for ending in (".tokens", ".records", ".json"):
+            boundary()
             os.replace(self._partial(ending), self._path.with_name(self._path.name + ending))
 
     def _partial(self, ending: str) -> Path:

@@ -1,0 +1,163 @@
+"""references/HARDWARE.md: its GPUs are those of gpus.toml, and each row of machines is a plan's answer."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from at_hand import chain, plan
+from small import chat, jsonl
+
+from nemotron.hardware.gpu_table import TABLE, gpu_kind, gpu_kinds
+from nemotron.hardware.layout import Layout
+from nemotron.hardware.layout_rules import violations
+from nemotron.hardware.shapes import TABLE as SHAPES
+from nemotron.planning.parallel import layout_of, shape_for
+from nemotron.planning.plan import Plan
+
+PAGE = (Path(__file__).resolve().parents[2] / "references" / "HARDWARE.md").read_text(encoding="utf-8")
+SIZES = {"TP": "tensor", "PP": "pipeline", "CP": "context", "EP": "expert", "ETP": "expert_tensor"}
+SOURCES = {"chat": "chat.jsonl", "text": "filtered_jsonl=text.jsonl"}
+# The share of a GPU's memory that weights, gradients and optimiser may take: activations need the rest.
+ROOM = 0.8
+
+
+def rows(title: str) -> list[list[str]]:
+    """The cells of the table that starts with that column, without its head, without backticks."""
+    table = re.search(rf"^\| `?{re.escape(title)}`? \|.*\n\|[-|]+\|\n((?:\|.*\n?)+)", PAGE, re.MULTILINE)
+    assert table is not None, title
+    return [
+        [cell.strip().replace("`", "") for cell in line.strip("|").split("|")]
+        for line in table.group(1).splitlines()
+    ]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A row: a model, what is made of what on which machine, and what the page says about it."""
+
+    model: str
+    source: str
+    want: str
+    nodes: int
+    gpus: int
+    kind: str
+    step: str
+    config: str
+    layout: str
+    gib: int
+    add: str
+
+    @classmethod
+    def of(cls, cells: list[str]) -> Machine:
+        model, way, machine, step, layout, gib, add = cells
+        source, want = way.split(" → ")
+        *counts, kind = machine.split(" × ")
+        nodes, per_node = (1, int(counts[0])) if len(counts) == 1 else (int(counts[0]), int(counts[1]))
+        identity, config = step.split(", ")
+        return cls(
+            model, source, want, nodes, nodes * per_node, kind, identity, config, layout, int(gib), add
+        )
+
+    def plan(self) -> Plan:
+        wish: dict[str, Any] = {"model": self.model, "gpus": self.gpus, "nodes": self.nodes, "gpu": self.kind}
+        words = shlex.split(self.add)
+        for option, value in zip(words[::2], words[1::2], strict=True):
+            if option == "--set":
+                key, number = value.split("=")
+                step, _, path = key.partition(".")
+                wish.setdefault("settings", {}).setdefault(step, {})[path] = int(number)
+            else:
+                wish[option.removeprefix("--")] = value
+        return plan(self.want, SOURCES[self.source], **wish)
+
+
+MACHINES = [Machine.of(cells) for cells in rows("Model")]
+
+
+def written(layout: Layout) -> str:
+    """A layout as the page writes it."""
+    sizes = [f"{short} {getattr(layout, name)}" for short, name in SIZES.items() if stands_out(layout, name)]
+    return " · ".join([*sizes, *(["SP"] if layout.sequence_parallel else []), f"DP {layout.data_parallel}"])
+
+
+def stands_out(layout: Layout, name: str) -> bool:
+    """Whether a size is named: not where it is 1; that of experts where it is not as tensor parallel."""
+    value = getattr(layout, name)
+    return value not in (None, layout.tensor) if name == "expert_tensor" else value != 1
+
+
+def gib(rules: str, layout: Layout, shape: dict[str, Any], *, adapter: bool) -> float:
+    """What weights, gradients and optimiser take on each GPU.
+
+    In bytes a parameter: FSDP2 shards 16 (float32 weights and gradients, Adam's two moments). Megatron holds
+    6 of what its layout gives a GPU (bfloat16 weights, float32 gradients) and shards 12 (float32 weights and
+    the moments). Of a frozen base there are the weights, in bfloat16.
+    """
+    parameters, active = shape["parameters"], shape.get("active_parameters")
+    idle = 1 - shape["experts_per_token"] / shape["experts"] if active else 1.0
+    experts = (parameters - active) / idle if active else 0.0
+    sharded = parameters / layout.world
+    dense = (parameters - experts) / (layout.tensor * layout.pipeline)
+    held = dense + experts / layout.expert_parallel
+    if rules == "fsdp2":
+        size = (2 if adapter else 16) * sharded
+    else:
+        size = 2 * held if adapter else 6 * held + 12 * sharded
+    return size / (1 << 30)
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NEMOTRON_STEPS_PATH", raising=False)
+    chat(tmp_path / "chat.jsonl")
+    jsonl(tmp_path / "text.jsonl", {"text": "Once."})
+    return tmp_path
+
+
+def test_the_gpus_are_those_of_the_table() -> None:
+    table = tomllib.loads(TABLE.read_text(encoding="utf-8"))["gpus"]
+    columns = ("memory_gib", "per_node", "link", "link_gb_per_s")
+    assert rows("--gpu") == [[name, *(str(kind[key]) for key in columns)] for name, kind in table.items()]
+    assert gpu_kinds().keys() == table.keys()
+
+
+@pytest.mark.usefixtures("data")
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda m: f"{m.model} {m.want} {m.gpus} {m.kind}")
+def test_a_plan_answers_what_the_page_says(machine: Machine) -> None:
+    made = machine.plan()
+    assert made.problems == made.questions == []
+    assert machine.step in chain(made)
+    node = next(node for node in made.nodes if node.step == machine.step)
+    assert made.draft.configs[node.name] == machine.config
+    request = made.draft.requests[node.name]
+    layout, shape = layout_of(request), shape_for(request)
+    parallelism = request.step.manifest.parallelism
+    assert layout is not None
+    assert shape is not None
+    assert parallelism is not None
+    assert layout.world == machine.gpus
+    assert written(layout) == machine.layout
+    assert violations(parallelism.rules, layout, shape) == []
+    stated = tomllib.loads(SHAPES.read_text(encoding="utf-8"))["shapes"][made.wish.model]
+    takes = gib(parallelism.rules, layout, stated, adapter=machine.want == "checkpoint_lora")
+    assert round(takes) == machine.gib
+    assert takes <= ROOM * gpu_kind(machine.kind).memory_gib
+
+
+def test_machines_of_every_size_are_shown() -> None:
+    steps = {machine.step for machine in MACHINES}
+    trainers = {
+        f"{kind}/{library}"
+        for kind in ("sft", "peft", "pretrain")
+        for library in ("automodel", "megatron_bridge")
+    }
+    assert steps == trainers
+    assert {1, 8} <= {machine.gpus for machine in MACHINES}
+    assert max(machine.nodes for machine in MACHINES) >= 4

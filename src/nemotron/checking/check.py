@@ -9,6 +9,7 @@ from nemotron.checking import (
     artifact_rules,
     config_rules,
     input_rules,
+    library_parts,
     parallelism,
     profile_rules,
     safety,
@@ -53,6 +54,7 @@ RULES: tuple[Rule, ...] = (
     profile_rules.paths_are_visible,
     surroundings.program_is_there,
     surroundings.library_is_installed,
+    library_parts.parts_are_there,
     surroundings.gpus_are_there,
 )
 

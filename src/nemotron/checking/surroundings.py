@@ -32,7 +32,7 @@ def program_is_there(request: StepRequest) -> Iterator[Diagnostic]:
 def library_is_installed(request: StepRequest) -> Iterator[Diagnostic]:
     """The environment of the step's library is complete, and its torch can use the GPUs that there are."""
     name = request.library
-    if name is None or not _runs_in_our_environment(request):
+    if name is None or not runs_in_our_environment(request):
         return
     try:
         require(name, gpus=request.is_local and request.gpus > 0 and bool(probe.gpus()))
@@ -65,7 +65,7 @@ def gpus_are_there(request: StepRequest) -> Iterator[Diagnostic]:
         )
 
 
-def _runs_in_our_environment(request: StepRequest) -> bool:
+def runs_in_our_environment(request: StepRequest) -> bool:
     """Whether the job's Python is one that `library install` made here: nothing names another one."""
     profile = request.profile
     if profile is None:

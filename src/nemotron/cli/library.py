@@ -66,12 +66,16 @@ def install_command(
 
 def _state(entry: Entry) -> str:
     """One line for people: what is there, or the command that puts it there."""
+    from nemotron.libraries.environment import lacking
+
     if entry.environment is None and entry.library.elsewhere:
         return f"comes with {entry.library.elsewhere}; {entry.library.variable} names its Python"
     if entry.environment is None:
         return f"{entry.state}: nemotron library install {entry.library.name}"
     found = entry.environment
-    return f"installed: torch {found.torch}, Python {found.python_version}, {short_path(found.folder)}"
+    told = f"installed: torch {found.torch}, Python {found.python_version}, {short_path(found.folder)}"
+    without = [part.name for part in lacking(entry.library, found)]
+    return f"{told}\n  without {', '.join(without)}" if without else told
 
 
 def _as_dict(entry: Entry) -> dict[str, Any]:
@@ -93,5 +97,6 @@ def _as_dict(entry: Entry) -> dict[str, Any]:
             "torch": found.torch,
             "cuda": found.cuda,
             "created": found.created,
+            "parts": found.parts,
         }
     return told

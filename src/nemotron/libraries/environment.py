@@ -16,7 +16,7 @@ from typing import Any
 
 from nemotron.diagnostic import Diagnostic, Failure, blocked
 from nemotron.files import cache_folder
-from nemotron.libraries.spec import Library, load
+from nemotron.libraries.spec import Library, OptionalPart, load
 
 MARKER = "library.json"
 MARKER_VERSION = 1
@@ -27,7 +27,8 @@ class Environment:
     """A library that is installed.
 
     `torch` is the version that torch states of itself (`2.13.0+cpu`), `cuda` the CUDA version that it was
-    built for, and `packages` maps every installed package to its version.
+    built for, and `packages` maps every installed package to its version. `parts` are the optional parts that
+    it has; None where nobody knows, as of a Python that the machine brings.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Environment:
     created: str
     packages: dict[str, str]
     program: Path | None = None
+    parts: tuple[str, ...] | None = None
 
     @property
     def python(self) -> Path:
@@ -106,6 +108,12 @@ def comes_from_elsewhere(library: Library) -> Diagnostic:
     )
 
 
+def lacking(library: Library, environment: Environment) -> list[OptionalPart]:
+    """The optional parts that an environment is known to be without."""
+    has = environment.parts
+    return [] if has is None else [part for part in library.description.optional if part.name not in has]
+
+
 def root() -> Path:
     """The folder that holds the environments of all libraries and checkouts of this user."""
     return cache_folder().absolute() / "libraries"
@@ -137,6 +145,7 @@ def read(folder: Path, library: Library) -> Environment | None:
         cuda=marker["torch"]["cuda"],
         created=marker["created"],
         packages=marker["packages"],
+        parts=tuple(marker.get("parts", ())),
     )
 
 

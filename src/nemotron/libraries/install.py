@@ -20,6 +20,7 @@ from typing import Any
 from nemotron.diagnostic import Failure
 from nemotron.files import write_atomic
 from nemotron.libraries import failures, probe, torch_build, uv
+from nemotron.libraries import parts as optional_parts
 from nemotron.libraries.commands import CommandFailed, Commands, Report
 from nemotron.libraries.environment import (
     MARKER,
@@ -112,9 +113,10 @@ def _make(commands: Commands, library: Library, wanted: Wanted) -> Environment:
         build = torch_build.choose(commands, program, library, python, wanted, links)
         commands.report(_torch_line(library, build))
         _install_packages(commands, program, library, python, build, links)
+        parts = optional_parts.install(commands, program, library, python) if build.brings_cuda else []
         commands.report("importing it, which shows that it works and compiles what jobs import")
         found = _probe(commands, python, ["torch", *library.description.imports])
-        _write_marker(work, library, build, found)
+        _write_marker(work, library, build, found, parts)
         _put(work, place)
     environment = read(place, library)
     assert environment is not None
@@ -169,7 +171,9 @@ def _probe(commands: Commands, python: Path, modules: list[str]) -> dict[str, An
     return dict(found)
 
 
-def _write_marker(work: Path, library: Library, build: TorchBuild, found: dict[str, Any]) -> None:
+def _write_marker(
+    work: Path, library: Library, build: TorchBuild, found: dict[str, Any], parts: list[str]
+) -> None:
     marker = {
         "version": MARKER_VERSION,
         "library": library.name,
@@ -183,6 +187,7 @@ def _write_marker(work: Path, library: Library, build: TorchBuild, found: dict[s
             "chosen": build.why,
         },
         "packages": found["packages"],
+        "parts": parts,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     write_atomic(work / MARKER, json.dumps(marker, indent=1) + "\n")

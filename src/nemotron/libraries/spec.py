@@ -47,6 +47,34 @@ class TorchTable(_Table):
     download_mb: Megabytes
 
 
+class Needed(_Table):
+    """When a config needs a part: it asks for GPUs, gives a key, or names a model with Mamba layers.
+
+    `instead` says how to do without.
+    """
+
+    gpus: bool = False
+    key: str | None = None
+    mamba: bool = False
+    instead: str = ""
+
+
+class OptionalPart(_Table):
+    """A part that is compiled for the GPU on the machine that installs, where that can be done.
+
+    `requirements` are lines of a requirements file, with digests; `programs` and `variables` are what the
+    build wants; `module` is imported as the proof.
+    """
+
+    name: str
+    why: str
+    module: str
+    programs: list[str] = []
+    variables: dict[str, str] = {}
+    requirements: list[str]
+    needed: list[Needed] = []
+
+
 class ElsewhereTable(_Table):
     """A library that is not installed here: the container image or the packages that have it, and why."""
 
@@ -78,6 +106,7 @@ class Description(_Table):
     lock: LockTable | None = None
     torch: TorchTable | None = None
     elsewhere: ElsewhereTable | None = None
+    optional: list[OptionalPart] = []
 
     @model_validator(mode="after")
     def _has_a_source(self) -> Self:

@@ -1,0 +1,64 @@
+"""Building a library's optional parts, which need a compiler for the GPU; goes on without what fails."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from pathlib import Path
+
+from nemotron.libraries.commands import CommandFailed, Commands
+from nemotron.libraries.spec import Library, OptionalPart
+
+_CUDA = Path("/usr/local/cuda")
+_MOST_JOBS = 16
+
+
+def install(commands: Commands, uv: Path, library: Library, python: Path) -> list[str]:
+    """Build what can be built into the environment of `python`; the names of the parts that it then has."""
+    return [
+        part.name for part in library.description.optional if _install(commands, uv, library, part, python)
+    ]
+
+
+def _install(commands: Commands, uv: Path, library: Library, part: OptionalPart, python: Path) -> bool:
+    environment = _build_environment(commands.environment, part, python)
+    path = environment["PATH"]
+    if absent := [program for program in part.programs if shutil.which(program, path=path) is None]:
+        commands.report(_without(library, part, f"there is no {' and no '.join(absent)}"))
+        return False
+    builder = dataclasses.replace(commands, environment=environment)
+    requirements = python.parent.parent / f"{part.name}.txt"
+    requirements.write_text("\n".join(part.requirements) + "\n", encoding="utf-8")
+    argv = [str(uv), "pip", "install", "--python", str(python), "--no-deps", "--no-build-isolation"]
+    try:
+        commands.report(f"building {part.name}, for {part.why}: this can take minutes")
+        builder.run([*argv, "--require-hashes", "--requirements", str(requirements)], f"building {part.name}")
+        commands.run([str(python), "-I", "-c", f"import {part.module}"], f"importing {part.name}", quiet=True)
+    except CommandFailed as problem:
+        commands.report(_without(library, part, _last_line(problem)))
+        return False
+    return True
+
+
+def _build_environment(own: dict[str, str], part: OptionalPart, python: Path) -> dict[str, str]:
+    """The compiler on PATH, the headers that torch's CUDA packages bring, no more jobs than cores."""
+    cuda = Path(own.get("CUDA_HOME", _CUDA))
+    headers = sorted(python.parent.parent.glob("lib/python*/site-packages/nvidia/*/include"))
+    return {
+        **own,
+        "PATH": os.pathsep.join([str(python.parent), own.get("PATH", os.defpath), str(cuda / "bin")]),
+        "CPATH": os.pathsep.join([*map(str, headers), *filter(None, [own.get("CPATH")])]),
+        "MAX_JOBS": own.get("MAX_JOBS", str(min(_MOST_JOBS, os.cpu_count() or 1))),
+        **part.variables,
+    }
+
+
+def _without(library: Library, part: OptionalPart, why: str) -> str:
+    has_it = f"; the container {library.image} has it" if library.image else ""
+    return f"without {part.name}, which {part.why} need: {why}{has_it}"
+
+
+def _last_line(problem: CommandFailed) -> str:
+    lines = problem.output.strip().splitlines()
+    return lines[-1].strip() if lines else f"status {problem.status}"

@@ -113,7 +113,7 @@ def _make(commands: Commands, library: Library, wanted: Wanted) -> Environment:
         build = torch_build.choose(commands, program, library, python, wanted, links)
         commands.report(_torch_line(library, build))
         _install_packages(commands, program, library, python, build, links)
-        parts = optional_parts.install(commands, program, library, python) if build.brings_cuda else []
+        parts = optional_parts.install(commands, program, library, python, links) if build.brings_cuda else []
         commands.report("importing it, which shows that it works and compiles what jobs import")
         found = _probe(commands, python, ["torch", *library.description.imports])
         _write_marker(work, library, build, found, parts)

@@ -5,23 +5,26 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from nemotron.libraries.commands import CommandFailed, Commands
 from nemotron.libraries.spec import Library, OptionalPart
+from nemotron.libraries.torch_build import find_links_options
 
 _CUDA = Path("/usr/local/cuda")
 _MOST_JOBS = 16
 
 
-def install(commands: Commands, uv: Path, library: Library, python: Path) -> list[str]:
+def install(commands: Commands, uv: Path, library: Library, python: Path, links: Sequence[str]) -> list[str]:
     """Build what can be built into the environment of `python`; the names of the parts that it then has."""
-    return [
-        part.name for part in library.description.optional if _install(commands, uv, library, part, python)
-    ]
+    argv = [str(uv), "pip", "install", "--python", str(python), "--no-deps", "--no-build-isolation"]
+    argv += ["--require-hashes", *find_links_options(links)]
+    parts = library.description.optional
+    return [part.name for part in parts if _install(commands, argv, library, part, python)]
 
 
-def _install(commands: Commands, uv: Path, library: Library, part: OptionalPart, python: Path) -> bool:
+def _install(commands: Commands, argv: list[str], library: Library, part: OptionalPart, python: Path) -> bool:
     environment = _build_environment(commands.environment, part, python)
     path = environment["PATH"]
     if absent := [program for program in part.programs if shutil.which(program, path=path) is None]:
@@ -30,13 +33,19 @@ def _install(commands: Commands, uv: Path, library: Library, part: OptionalPart,
     builder = dataclasses.replace(commands, environment=environment)
     requirements = python.parent.parent / f"{part.name}.txt"
     requirements.write_text("\n".join(part.requirements) + "\n", encoding="utf-8")
-    argv = [str(uv), "pip", "install", "--python", str(python), "--no-deps", "--no-build-isolation"]
     try:
         commands.report(f"building {part.name}, for {part.why}: this can take minutes")
-        builder.run([*argv, "--require-hashes", "--requirements", str(requirements)], f"building {part.name}")
+        builder.run([*argv, "--requirements", str(requirements)], f"building {part.name}")
+    except CommandFailed as problem:
+        commands.report(_without(library, part, _last_line(problem)))
+        return False
+    try:
         commands.run([str(python), "-I", "-c", f"import {part.module}"], f"importing {part.name}", quiet=True)
     except CommandFailed as problem:
         commands.report(_without(library, part, _last_line(problem)))
+        names = [line.partition("==")[0] for line in part.requirements]
+        uninstall = [argv[0], "pip", "uninstall", "--python", str(python), *names]
+        commands.run(uninstall, f"removing {part.name}", quiet=True)
         return False
     return True
 

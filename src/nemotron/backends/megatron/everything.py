@@ -6,6 +6,7 @@ It also compiles those modules ahead, which takes 8 seconds off every job.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 
 from nemotron.backends.megatron import library
 
@@ -20,6 +21,7 @@ MODULES = (
     "megatron.bridge.training.pretrain",
 )
 
-library.prepare()
-for _name in MODULES:
-    importlib.import_module(_name)
+# With CUDA and without Transformer Engine the library does not import: its jobs are blocked beforehand.
+if library.prepare() or importlib.util.find_spec("transformer_engine") is not None:
+    for _name in MODULES:
+        importlib.import_module(_name)

@@ -54,6 +54,7 @@ OF_NO_MODULE = {
     "steps/test_patterns.py": "steps/patterns",
     "test_layout.py": "src",
     "test_readme.py": "README.md",
+    "test_references.py": "references",
     "test_repository.py": ".git",
 }
 

@@ -137,6 +137,28 @@ class Cluster:
         """End every ssh connection, and what was started through it: the host itself went down."""
         self._kill(_descendants(self.daemons["sshd"].pid))
 
+    def fail_node(self, node: str) -> None:
+        """A node dies with everything that runs on it, in a moment; Slurm is told."""
+        marked = f"SLURM_CONF={self.conf}"
+        steps = [
+            int(folder.name)
+            for folder in Path("/proc").iterdir()
+            if folder.name.isdigit() and _name(int(folder.name)) == "slurmstepd"
+        ]
+        own = [pid for pid in steps if marked in _environment(pid)]
+        self._kill([each for pid in own for each in (*_descendants(pid), pid)])
+        self.command("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+
+    def forget_jobs(self) -> None:
+        """What has left the queue is forgotten by all but the accounting."""
+        text = self.conf.read_text(encoding="utf-8").replace("MinJobAge=600", "MinJobAge=2")
+        self.conf.write_text(text, encoding="utf-8")
+        self.command("scontrol", "reconfigure")
+        self._wait(lambda: not self.command("squeue", "-h", "-t", "all"), "empty memory")
+
+    def repair_node(self, node: str) -> None:
+        self.command("scontrol", "update", f"NodeName={node}", "State=RESUME")
+
     def _kill(self, pids: list[int]) -> None:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
@@ -187,8 +209,8 @@ class Cluster:
             "SlurmUser=root",
             "SlurmdUser=root",
             "AuthType=auth/munge",
-            # Requeued jobs wait until their credential is out of date: two minutes unless said otherwise.
-            f"AuthInfo=socket={self.folder / 'run' / 'munge.sock'},cred_expire=2",
+            # Requeued jobs wait until their credential is out of date: two minutes, also for less than 5.
+            f"AuthInfo=socket={self.folder / 'run' / 'munge.sock'},cred_expire=5",
             "CredType=cred/munge",
             f"SlurmctldPort={self.ports[0]}",
             f"StateSaveLocation={self.folder / 'state'}",
@@ -366,6 +388,13 @@ def _name(pid: int) -> str:
         return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
     except OSError:
         return ""
+
+
+def _environment(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_text(errors="replace").split("\0")
+    except OSError:
+        return []
 
 
 def _descendants(pid: int) -> list[int]:

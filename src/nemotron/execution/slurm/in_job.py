@@ -122,10 +122,10 @@ def _judge(files: JobFiles, code: int, notice: Notice, began: float) -> int:
             return _end(files, {"status": "failed", "diagnostics": [problem.diagnostic]}, began, code=1)
     if notice.came_at is not None:
         if files.made_progress() or not _near_time_limit(files.told):
-            return _again(files, "it was told that its end is near")
+            return _again(files, "the job was told that its end is near")
         return _end(files, {"status": "failed", "diagnostics": [_no_progress(files)]}, began, code=code)
     if files.failed_before() < int(files.told["retries"]):
-        return _again(files, f"it failed with exit code {code}", failed=True)
+        return _again(files, f"the job failed with exit code {code}", failed=True)
     return _end(files, {"status": "failed"}, began, code=code)
 
 
@@ -146,7 +146,7 @@ def _no_progress(files: JobFiles) -> dict[str, Any]:
 
 def _again(files: JobFiles, why: str, *, failed: bool = False) -> int:
     """Ask the batch script to put the job back into the queue."""
-    print(f"nemotron: {why}; the job goes back into the queue", flush=True)
+    print(f"nemotron: {why}; it asks to be put back into the queue", flush=True)
     files.note_start(failed=failed)
     (files.folder / "requeue").touch()
     files.say("over")

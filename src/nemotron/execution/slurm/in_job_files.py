@@ -116,7 +116,7 @@ def prepare(files: JobFiles) -> None:
     if not files.told["may_run"]:
         summary = f"{files.told['step']} is not finished and was not asked for"
         raise NotReady(diagnostic("NMT810", summary, fix="--from this step, or neither --from nor --only"))
-    nodes = int(os.environ.get("SLURM_NNODES", "1"))
+    nodes = int(os.environ.get("SLURM_JOB_NUM_NODES", "1"))
     if nodes != files.told["nodes"]:
         summary = f"the job got {nodes} nodes, and was checked for {files.told['nodes']}"
         raise NotReady(

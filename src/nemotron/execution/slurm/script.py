@@ -37,7 +37,7 @@ class JobSpec:
     @property
     def tasks(self) -> int:
         """One task for each node that runs processes of the step."""
-        return self.nodes if self.launch != "python" else 1
+        return self.nodes if self.launch == "torchrun" else 1
 
 
 def job_script(job: JobSpec, profile: Profile) -> str:
@@ -56,7 +56,6 @@ def job_script(job: JobSpec, profile: Profile) -> str:
     if job.launch == "ray":
         parts.append(_ray(job, container))
         srun = srun.replace("srun ", "srun --overlap ", 1)
-        program = f"env RAY_ADDRESS=$RAY_ADDRESS {program}"
     parts.append(_RUN.format(srun=" ".join([srun, *container]), program=program))
     return "\n".join(parts)
 
@@ -161,7 +160,10 @@ wait "$pid"
 code=$?
 if [ -e requeue ]; then
   rm -f requeue
-  scontrol requeue "$SLURM_JOB_ID" && exit 0
+  # A job that was cancelled hears the same signal as one that is preempted or near its time limit.
+  case $(scontrol --oneliner show job "$SLURM_JOB_ID") in
+    *" JobState=RUNNING "*) scontrol requeue "$SLURM_JOB_ID" && exit 0 ;;
+  esac
 fi
 exit "$code"
 """

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from at_hand import at_hand
-from small import failure
+from small import SmallCatalog, failure, write
 
 from nemotron.cli.app import app
 from nemotron.diagnostic import Failure
@@ -25,11 +25,32 @@ FIELDS = {
     "commands",
     "avoid",
     "haves",
+    "read",
+    "warnings",
     "file",
     "pipeline",
     "exit_code",
     "diagnostics",
 }
+
+COUNTS = """
+    [[consumes]]
+    type = "training_jsonl"
+    at = "chat"
+    [[produces]]
+    type = "eval_results"
+    at = "output_dir"
+    [[strategies]]
+    when = "Always."
+    then = "Count."
+    context = "counting"
+"""
+COUNTING = """
+    [packs.counting]
+    topic = "counting of words"
+    file = "counting.md"
+    steps = ["data_prep/count"]
+"""
 
 
 def run(*arguments: str) -> int:
@@ -61,7 +82,8 @@ def test_a_plan_is_one_json_document(capsys: pytest.CaptureFixture[str]) -> None
     assert all("pipeline.yaml" in each["command"] for each in told["commands"])
     assert told["commands"][0]["tier"] == "repo"
     assert told["avoid"][0]["steps"] == ["data_prep/sft_packing", "peft/megatron_bridge"]
-    assert told["required_inputs"] == told["diagnostics"] == []
+    assert told["required_inputs"] == told["diagnostics"] == told["warnings"] == []
+    assert [Path(page).name for page in told["read"]] == ["automodel-tuning.md"]
     assert told["file"] is None
 
 
@@ -90,7 +112,7 @@ def test_the_text_goes_to_stdout_and_the_answer_beside_it(capsys: pytest.Capture
     told = capsys.readouterr()
     assert "\nwant: checkpoint_lora\n" in told.out
     titles = [line[:16].strip() for line in told.err.splitlines() if line[:1].isalpha()]
-    expected = ["Decision", "Why", "At hand", "Required inputs", "Commands", "Avoid", "Next step"]
+    expected = ["Decision", "Why", "At hand", "Required inputs", "Commands", "Avoid", "Read", "Next step"]
     assert titles == expected
     assert len(told.err.splitlines()) <= 24
 
@@ -160,3 +182,18 @@ def test_a_path_below_another_folder_is_read_back(at_hand: Path, capsys: pytest.
     assert run("check", "plans/adapter.yaml", "--json") in (0, 3)
     checked = json.loads(capsys.readouterr().out)
     assert "error" not in {problem["severity"] for problem in checked["diagnostics"]}
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_a_step_that_names_a_pack_that_is_not_there_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps = SmallCatalog(tmp_path / "team")
+    steps.step("data_prep/count", COUNTS, default="chat: ???\noutput_dir: null\n")
+    monkeypatch.setenv("NEMOTRON_STEPS_PATH", str(steps.root))
+    wish = ["--have", "chat.jsonl", "--want", "eval_results"]
+    warning = "WARNING: counting of words docs unavailable"
+    assert document(capsys, *wish)["warnings"] == ["WARNING: counting docs unavailable"]
+    write(tmp_path / "references" / "context" / "index.toml", COUNTING)
+    assert run("plan", *wish) == 0
+    assert capsys.readouterr().err.splitlines()[-1] == warning

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nemotron.cli.output import print_diagnostics, print_json
+from nemotron.cli.output import print_diagnostics, print_json, short_path
 from nemotron.cli.plan_commands import plan_commands, tier
 from nemotron.diagnostic import Diagnostic, Failure, blocked, error, exit_code
 
 if TYPE_CHECKING:
+    from nemotron.catalog.packs import Pack
     from nemotron.planning.plan import Plan
 
 EXAMPLES = (
@@ -47,6 +48,7 @@ def command(
     The plan is written as a file to read, edit, check and run. What only you can know stays `???`.
     """
     from nemotron.catalog.catalog import default_catalog
+    from nemotron.catalog.packs import packs_of
     from nemotron.checking.check import check_step
     from nemotron.hardware.gpu_table import gpu_kind
     from nemotron.planning.have import parse_have
@@ -82,12 +84,15 @@ def command(
     if output is not None:
         _write(output, text, force=force)
     code = exit_code(problems)
+    packs = packs_of((catalog.step(node.step) for node in plan.nodes), catalog.roots)
     if as_json:
-        print_json({**_as_dict(plan, found, output), "pipeline": text, "exit_code": code}, problems)
+        told = {**_as_dict(plan, found, output), **_reading(packs), "pipeline": text, "exit_code": code}
+        print_json(told, problems)
     else:
-        print(_answer(plan, found, output) if output else text, end="" if not output else "\n")
+        answer = "\n".join([*_answer(plan, found, packs, output), *_warnings(packs)])
+        print(answer if output else text, end="" if not output else "\n")
         if not output:
-            print(_answer(plan, found, None), file=sys.stderr)
+            print(answer, file=sys.stderr)
         print_diagnostics(problems)
     raise typer.Exit(code)
 
@@ -148,7 +153,9 @@ def _as_dict(plan: Plan, found: dict[str, list[Diagnostic]], output: Path | None
     }
 
 
-def _answer(plan: Plan, found: dict[str, list[Diagnostic]], output: Path | None) -> str:
+def _answer(
+    plan: Plan, found: dict[str, list[Diagnostic]], packs: list[Pack], output: Path | None
+) -> list[str]:
     """The answer for people: at most a screen."""
     lines = [f"Decision        {' → '.join(node.step for node in plan.nodes)}"]
     lines += _listed(
@@ -160,8 +167,18 @@ def _answer(plan: Plan, found: dict[str, list[Diagnostic]], output: Path | None)
     lines += _listed(
         "Avoid", [f"{' → '.join(a.steps)}: {a.why}" for a in plan.alternatives] or ["nothing else fits"]
     )
+    lines += _listed("Read", [short_path(pack.page) for pack in packs if pack.page])
     following = "answer what is required" if plan.questions else "check the file, then run it"
-    return "\n".join([*lines, f"Next step       {following}"])
+    return [*lines, f"Next step       {following}"]
+
+
+def _reading(packs: list[Pack]) -> dict[str, Any]:
+    """What to read about the plan's steps, and what of it is not there."""
+    return {"read": [str(pack.page) for pack in packs if pack.page], "warnings": _warnings(packs)}
+
+
+def _warnings(packs: list[Pack]) -> list[str]:
+    return [f"WARNING: {pack.topic} docs unavailable" for pack in packs if pack.page is None]
 
 
 def _file(output: Path | None) -> str:

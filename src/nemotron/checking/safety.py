@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nemotron.artifacts.facts import is_hub_name
+from nemotron.artifacts.megatron import iteration_of
 from nemotron.config.secrets import looks_secret
 from nemotron.config.tree import KeyPath, join_key, leaves
 from nemotron.diagnostic import Diagnostic, error, warning
@@ -52,12 +53,17 @@ def remote_code_is_pinned(request: StepRequest) -> Iterator[Diagnostic]:
 
 
 def pickle_checkpoints(request: StepRequest) -> Iterator[Diagnostic]:
-    """A checkpoint whose weights are pickled can run any code when it is loaded."""
+    """A checkpoint whose weights are pickled can run any code when it is loaded.
+
+    Megatron's own are left to its library, which has no other form for what lies beside the shards.
+    """
     for bound in request.inputs:
         if not bound.port.type.startswith("checkpoint_") or bound.port.type == "checkpoint_megatron":
             continue
         for source in bound.sources:
-            if source.path is not None and source.exists and (pickled := _pickled(source.path)):
+            if source.path is None or not source.exists or iteration_of(source.path) >= 0:
+                continue
+            if pickled := _pickled(source.path):
                 yield error(
                     "NMT702",
                     f"{source.value} holds pickled weights ({pickled}), which are not loaded",

@@ -69,7 +69,10 @@ def with_folder(weights: Iterable[tuple[str, Any]], folder: Path, *, is_main: bo
 
 def merged(bridge: Any, model: list[Any], scale: float, folder: Path, *, is_main: bool) -> Comparison:
     """Compare a folder with base + scale · B · A of the model and its adapter. All must call it."""
-    matrices = {name: tensor.float() for name, tensor in bridge.export_adapter_weights(model, cpu=True)}
+    matrices = {
+        name: tensor.float()
+        for name, tensor in bridge.export_adapter_weights(model, cpu=True, show_progress=False)
+    }
     base = bridge.export_hf_weights(model, cpu=True, show_progress=False, merge_adapter_weights=False)
 
     def with_adapter() -> Iterator[tuple[str, Any]]:

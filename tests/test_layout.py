@@ -46,6 +46,7 @@ OF_NO_MODULE = {
     "e2e/test_killed_training.py": "src/nemotron/execution",
     "examples/test_quickstart_data.py": "examples/quickstart",
     "libraries/test_locks.py": "locks",
+    "references/test_context.py": "references/context",
     "references/test_hardware.py": "references/HARDWARE.md",
     "routing/test_cases.py": "tests/routing/cases.yaml",
     "steps/test_manifests.py": "steps",

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from functools import cache
 from pathlib import Path
 
 import pytest
+from pages import catalog_keys, code_spans, keys_in, steps_in
 
 from nemotron.catalog.catalog import Catalog
 from nemotron.checking.check import check_step
 from nemotron.checking.codes import all_codes
-from nemotron.config.layers import read_layers
-from nemotron.config.tree import join_key, leaves
 from nemotron.planning.resolve import Wish, resolve
 
 STEPS = Path(__file__).resolve().parents[2] / "steps"
@@ -21,21 +19,13 @@ CATALOG = Catalog([STEPS])
 PATTERNS = STEPS / "patterns"
 PAGES = {page.stem: page for page in sorted(PATTERNS.glob("*.md")) if page.stem != "README"}
 SECTIONS = ["Decision", "Why", "How to verify", "When it does not hold"]
-CATEGORIES = sorted({identity.partition("/")[0] for identity in CATALOG.folders})
 # What a page's command is never told: that a name in it does not exist, or a value is of another kind.
 MISSPELT = {"NMT200", "NMT201", "NMT202", "NMT204", "NMT205", "NMT220", "NMT221", "NMT223", "NMT224"}
-# Names of files look like keys.
-FILE_ENDINGS = ("json", "jsonl", "toml", "md", "yaml")
 
 
 @pytest.fixture(params=PAGES)
 def page(request: pytest.FixtureRequest) -> str:
     return PAGES[request.param].read_text(encoding="utf-8")
-
-
-def code_spans(text: str) -> list[str]:
-    """What stands in backticks, each on one line however it was wrapped."""
-    return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", text)]
 
 
 def decision(text: str) -> str:
@@ -67,14 +57,6 @@ def wish(words: list[str]) -> Wish:
         else:
             assert word in {"--dry-run", "--strict"}
     return Wish(step, config, overrides, gpus, nodes)
-
-
-@cache
-def catalog_keys() -> set[str]:
-    """Every key of every default config, with the tables that they stand in."""
-    configs = [read_layers(CATALOG.step(name).config_folder / "default.yaml") for name in CATALOG.folders]
-    paths = [path for config in configs for path, _ in leaves(config.tree)]
-    return {join_key(path[:end]) for path in paths for end in range(1, len(path) + 1)}
 
 
 ALL_RUNS = [(name, words) for name, page in PAGES.items() for words in commands(page.read_text("utf-8"))]
@@ -114,8 +96,7 @@ def test_the_readme_lists_every_page_once_with_its_decision() -> None:
 
 
 def test_steps_that_a_page_names_exist(page: str) -> None:
-    step = rf"(?<![\w/.])(?:{'|'.join(CATEGORIES)})/[\w/]+"
-    named = {name for span in code_spans(page) for name in re.findall(step, span)}
+    named = steps_in(page)
     families = {identity.rpartition("/")[0] for identity in CATALOG.folders}
     assert named - set(CATALOG.folders) - families == set()
 
@@ -127,10 +108,7 @@ def test_codes_and_pages_that_a_page_names_exist(page: str) -> None:
 
 
 def test_keys_that_a_page_names_exist(page: str) -> None:
-    spans = [span.partition("=")[0] for span in code_spans(page) if " " not in span.partition("=")[0]]
-    keys = {span for span in spans if re.fullmatch(r"[a-z]\w*(\.\w+)+", span)}
-    keys = {key for key in keys if key.rpartition(".")[2] not in FILE_ENDINGS}
-    assert keys - catalog_keys() - {"counts.tokens"} == set()  # the one key of a summary.json
+    assert keys_in(page) - catalog_keys() - {"counts.tokens"} == set()  # the one key of a summary.json
 
 
 @pytest.mark.parametrize(("name", "words"), ALL_RUNS, ids=[f"{n}: {' '.join(w)}" for n, w in ALL_RUNS])

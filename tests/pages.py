@@ -1,0 +1,43 @@
+"""What a Markdown page for people and agents names: steps, config keys, and what else stands in backticks."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+from nemotron.catalog.catalog import Catalog
+from nemotron.config.layers import read_layers
+from nemotron.config.tree import join_key, leaves
+
+CATALOG = Catalog([Path(__file__).resolve().parents[1] / "steps"])
+# Names of files look like keys.
+_FILE_ENDINGS = ("json", "jsonl", "toml", "md", "yaml")
+
+
+def code_spans(text: str) -> list[str]:
+    """What stands in backticks, each on one line however it was wrapped; not what stands in blocks."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)]
+
+
+def steps_in(text: str) -> set[str]:
+    """The ids of steps that a page names."""
+    categories = "|".join(sorted({identity.partition("/")[0] for identity in CATALOG.folders}))
+    step = rf"(?<![\w/.])(?:{categories})/[\w/]+"
+    return {name for span in code_spans(text) for name in re.findall(step, span)}
+
+
+def keys_in(text: str) -> set[str]:
+    """The dotted config keys that a page names, alone or with a value."""
+    spans = [span.partition("=")[0] for span in code_spans(text) if " " not in span.partition("=")[0]]
+    keys = {span for span in spans if re.fullmatch(r"[a-z]\w*(\.\w+)+", span)}
+    return {key for key in keys if key.rpartition(".")[2] not in _FILE_ENDINGS}
+
+
+@cache
+def catalog_keys() -> set[str]:
+    """Every key of every default config, with the tables that they stand in."""
+    configs = [read_layers(CATALOG.step(name).config_folder / "default.yaml") for name in CATALOG.folders]
+    paths = [path for config in configs for path, _ in leaves(config.tree)]
+    return {join_key(path[:end]) for path in paths for end in range(1, len(path) + 1)}

@@ -146,6 +146,11 @@ def test_megatron_checkpoints_and_data_may_be_pickled(trainer: SmallCatalog, pro
     assert list(pickle_checkpoints(request)) == []
 
 
+def test_an_iteration_of_megatrons_is_its_librarys_to_load(trainer: SmallCatalog, project: Path) -> None:
+    write(project / "run" / "iter_0000010" / "common.pt", "x")
+    assert list(pickle_checkpoints(trainer.request("train/one", "base=run/iter_0000010"))) == []
+
+
 OVER = [
     ("output=base", True),
     ("output=./x/../base", True),

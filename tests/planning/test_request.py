@@ -239,3 +239,61 @@ def test_a_file_in_place_of_a_folder_is_bound_as_it_is(trainer: SmallCatalog, pr
     write(project / "file.jsonl", "{}")
     (source,) = trainer.request("train/one", "dataset.path=file.jsonl/inside").inputs[0].sources
     assert source.files == []
+
+
+CONVERTER = """
+    [[libraries]]
+    name = "other"
+    when = { format = ["new", "newer"], fast = [true] }
+
+    [[consumes]]
+    name = "run"
+    type = "checkpoint_hf"
+    at = "run_path"
+    newest_if = "iteration"
+"""
+
+
+@pytest.fixture
+def converter(small: SmallCatalog, project: Path) -> SmallCatalog:
+    default = "run_path: null\niteration: null\nformat: old\nfast: true\n"
+    small.step("convert/one", CONVERTER, head='library = "usual"', default=default)
+    for number in (10, 20, 30):
+        write(project / "run" / f"iter_{number:07d}" / ".metadata", "")
+    write(project / "run" / "latest_checkpointed_iteration.txt", "20")
+    return small
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["iteration=latest"], "run/iter_0000020"),
+        ([], "run"),
+        (["iteration=last"], "run"),
+        (["iteration=latest", "run_path=run/iter_0000010"], "run/iter_0000010"),
+        (["iteration=latest", "run_path=nowhere"], "nowhere"),
+    ],
+)
+def test_a_run_stands_for_its_newest_whole_checkpoint_where_that_is_asked_for(
+    converter: SmallCatalog, project: Path, arguments: list[str], found: str
+) -> None:
+    request = converter.request("convert/one", "run_path=run", *arguments)
+    (source,) = request.inputs[0].sources
+    assert source.path == project / found
+    assert request.config.document.get("run_path") == str(project / found)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "library"),
+    [
+        ([], "usual"),
+        (["format=new"], "other"),
+        (["format=newer"], "other"),
+        (["format=newest"], "usual"),
+        (["format=new", "fast=false"], "usual"),
+    ],
+)
+def test_some_configs_run_under_another_library(
+    converter: SmallCatalog, arguments: list[str], library: str
+) -> None:
+    assert converter.request("convert/one", *arguments).library == library

@@ -9,6 +9,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,6 +58,24 @@ def save_each_step_once(saved: int) -> None:
 
     for module in modules:
         module.save_checkpoint = save_once  # type: ignore[attr-defined]
+
+
+def keep_the_writers_queue_through_term() -> None:
+    """megatron-core 0.16.1: saving goes through a process of its own, which TERM ends with the others.
+
+    torchrun sends TERM to every process; the checkpoint that is taken then would have nowhere to report to.
+    """
+    writer = importlib.import_module("megatron.core.dist_checkpointing.strategies.filesystem_async")
+    get_queue = writer._get_write_results_queue
+
+    def get_queue_that_stays() -> Any:
+        before = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a process that is started inherits this
+        try:
+            return get_queue()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    writer._get_write_results_queue = get_queue_that_stays  # type: ignore[attr-defined]
 
 
 def cut_packs_at_their_own_ends() -> None:

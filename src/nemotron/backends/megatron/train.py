@@ -43,6 +43,7 @@ def main(job: Job) -> list[Output]:
         chosen = bases.converted(job, base, bridge, built.model, chosen, without_cuda=without_cuda)
     start.apply(chosen, job, built, bridge)
     compat.save_each_step_once(chosen.iteration)
+    compat.keep_the_writers_queue_through_term()
     compat.cut_packs_at_their_own_ends()
     compat.tell_every_stage_of_packs()
     if job.is_main:

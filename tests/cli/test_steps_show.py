@@ -28,6 +28,8 @@ def test_everything_in_the_manifest_is_shown(nemotron: Nemotron) -> None:
         "unit  (string, words | letters, default words)",
         "minimum  (integer, 1…100, default 1)",
         "Count letters.",
+        "Pick it when\n  A test needs a step.",
+        "Not when\n  Words are to be weighed.",
         "Remove the empty turns.",
         "Run it: nemotron steps run test/word_count -c default",
     ):

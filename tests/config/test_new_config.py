@@ -13,7 +13,7 @@ from small import SmallCatalog, failure
 from nemotron.catalog import catalog
 from nemotron.catalog.catalog import Step
 from nemotron.config.layers import find_config, resolve_config
-from nemotron.config.new_config import write_new_config
+from nemotron.config.new_config import MODELINE, write_new_config
 from nemotron.config.overrides import Override, parse_overrides
 
 
@@ -28,6 +28,14 @@ def test_the_new_config_holds_what_differs(step: Step, tmp_path: Path) -> None:
     assert file.read_text(encoding="utf-8") == "defaults: default.yaml\nmodel:\n  name: small\nlr: 2.0e-05\n"
     assert find_config(step, "mine") == file
     assert resolve_config(file, []).tree == {"model": {"name": "small", "size": 8}, "lr": 2e-5}
+
+
+def test_its_first_line_names_the_schema_that_the_step_has(step: Step, tmp_path: Path) -> None:
+    (step.config_folder / "schema.json").write_text("{}", encoding="utf-8")
+    file = write_new_config(step, "mine", parse_overrides(["lr=2"]), tmp_path)
+    first, *rest = file.read_text(encoding="utf-8").splitlines()
+    assert (first, rest) == (MODELINE.format("schema.json"), ["defaults: default.yaml", "lr: 2"])
+    assert step.config_names() == ["default", "mine", "tiny"]
 
 
 def test_beside_an_installed_package_it_lies_in_the_project(

@@ -123,6 +123,16 @@ def _layout(step: Step) -> Iterator[str]:
 
 
 def _advice(step: Step) -> Iterator[str]:
+    head = step.manifest.step
+    for title, sentences in (("Pick it when", head.pick_when), ("Not when", head.not_when)):
+        if sentences:
+            yield f"\n{title}"
+        for sentence in sentences:
+            yield from _wrapped(sentence, "  ")
+    if step.manifest.credentials:
+        yield "\nVariables with credentials"
+    for variable, when in step.manifest.credentials.items():
+        yield from _wrapped(f"{variable}: {when}", "  ")
     if step.manifest.strategies:
         yield "\nAdvice"
     for strategy in step.manifest.strategies:

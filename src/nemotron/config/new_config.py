@@ -12,6 +12,9 @@ from nemotron.config.tree import Document, join_key, leaves
 from nemotron.config.yaml_places import dump_yaml
 from nemotron.diagnostic import Failure, Place, error
 
+# The file beside a step's configs that tells an editor what they may hold, and the line that names it.
+SCHEMA = "schema.json"
+MODELINE = "# yaml-language-server: $schema={}"
 _NAME = re.compile(r"[A-Za-z0-9][\w-]*(?:\.[\w-]+)*")
 
 
@@ -46,8 +49,14 @@ def write_new_config(step: Step, name: str, overrides: list[Override], project: 
     content = {"defaults": str(default) if shipped else "default.yaml", **document.tree}
     folder.mkdir(parents=True, exist_ok=True)
     with open(file, "x", encoding="utf-8") as stream:
-        stream.write(dump_yaml(content))
+        stream.write(_modeline(step, shipped) + dump_yaml(content))
     return file
+
+
+def _modeline(step: Step, shipped: bool) -> str:
+    """The first line of the config, where the step has a schema."""
+    schema = step.config_folder / SCHEMA
+    return MODELINE.format(schema if shipped else SCHEMA) + "\n" if schema.is_file() else ""
 
 
 def _refuse_secrets(document: Document) -> None:

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 
-from nemotron.catalog.catalog import Catalog, Step, default_catalog, is_shipped
+from nemotron.catalog.catalog import Catalog, default_catalog
 from nemotron.checking.codes import all_codes
 from nemotron.checking.editor_forms import FORMS
 from nemotron.checking.editor_schema import config_schema, to_text
+from nemotron.config.new_config import MODELINE, SCHEMA
 from nemotron.diagnostic import Diagnostic, Failure, Place, error
 from nemotron.files import write_atomic
 from nemotron.reporting.references.artifacts_page import artifacts_page
@@ -21,15 +22,11 @@ from nemotron.reporting.references.commands_page import CommandHelp, commands_pa
 from nemotron.reporting.references.diagnostics_page import diagnostics_page
 from nemotron.reporting.references.patterns_page import patterns_page, read_patterns
 
-SCHEMA = "schema.json"
-MODELINE = f"# yaml-language-server: $schema={SCHEMA}"
-
 
 def checkout(root: Path | None) -> Path:
     """The root of a checkout; Failure NMT132 where there is no catalog in it."""
-    own = default_catalog().roots[0]
-    folder = root.expanduser().resolve() if root is not None else own.parent
-    if not (folder / "steps" / "types.toml").is_file() or (root is None and is_shipped(own / "-")):
+    folder = default_catalog().roots[0].parent if root is None else root.expanduser().resolve()
+    if not (folder / "steps" / "types.toml").is_file():
         fix = "give the root of a checkout: the folder above steps/"
         raise Failure(error("NMT132", f"{folder} is no checkout: it has no steps/types.toml", fix=fix))
     return folder
@@ -91,12 +88,13 @@ def _difference(file: Path, text: str) -> int | None:
 
 
 def _without_modeline(catalog: Catalog) -> Iterator[Diagnostic]:
+    wanted = MODELINE.format(SCHEMA)
     for identity in catalog.folders:
-        step: Step = catalog.step(identity)
+        step = catalog.step(identity)
         for name in step.config_names():
             file = step.config_folder / f"{name}.yaml"
             with open(file, encoding="utf-8") as stream:
                 first = stream.readline().rstrip("\n")
-            if first != MODELINE:
+            if first != wanted:
                 summary = f"the first line of {file.name} does not name the schema of its keys"
-                yield error("NMT131", summary, where=Place(str(file), 1, 1), fix=f"make it `{MODELINE}`")
+                yield error("NMT131", summary, where=Place(str(file), 1, 1), fix=f"make it `{wanted}`")

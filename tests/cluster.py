@@ -146,7 +146,7 @@ class Cluster:
             if folder.name.isdigit() and _name(int(folder.name)) == "slurmstepd"
         ]
         own = [pid for pid in steps if marked in _environment(pid)]
-        self._kill([each for pid in own for each in (*_descendants(pid), pid)])
+        self._kill([each for pid in own for each in (pid, *_descendants(pid))])
         self.command("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
 
     def forget_jobs(self) -> None:

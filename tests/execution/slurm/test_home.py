@@ -97,4 +97,3 @@ def test_tar_carries_what_rsync_would(site: Site) -> None:
     names = {file.name for file in attempt.iterdir()}
     assert {"log", "progress.jsonl", "result.json", "records", "command.json"} <= names
     assert json.loads((attempt / "result.json").read_text(encoding="utf-8"))["status"] == "done"
-    assert not (run / "code").exists()

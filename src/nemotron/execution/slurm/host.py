@@ -79,12 +79,14 @@ class Host:
             errors="replace",
         )
 
-    def send(self, folder: Path, target: str) -> None:
-        """Copy a folder's content into one there, links as what they point to. Failure NMT650."""
-        options = ["-aL", "--exclude=__pycache__"]
-        if not self._rsync(f"umask 077; mkdir -p {shlex.quote(target)}", options, f"{folder}/", target):
-            pack = ["tar", "-C", str(folder), "-chzf", "-", "--exclude=__pycache__", "."]
-            place = shlex.quote(target)
+    def send(self, folder: Path, names: Sequence[str], target: str) -> None:
+        """Copy what has these names in a folder into one there, links as what they point to. NMT650."""
+        place = shlex.quote(target)
+        options = ["-aLR", "--exclude=__pycache__"]
+        if not self._rsync(
+            f"umask 077; mkdir -p {place}", options, [f"{folder}/./{n}" for n in names], target
+        ):
+            pack = ["tar", "-C", str(folder), "-chzf", "-", "--exclude=__pycache__", *names]
             unpack = f"umask 077; mkdir -p {place} && tar -C {place} -xzf -"
             self._pipe(pack, [*self._prefix, *self._shell("-c", self._quoted(unpack))])
 
@@ -93,7 +95,7 @@ class Host:
         folder.mkdir(parents=True, exist_ok=True)
         chosen = [option for name in names for option in ("--include", name)]
         options = ["-rt", "--no-links", "--prune-empty-dirs", "--exclude=/code", "--include=*/", *chosen]
-        if self._rsync("", [*options, "--exclude=*"], f"{source}/", str(folder), fetches=True):
+        if self._rsync("", [*options, "--exclude=*"], [f"{source}/"], str(folder), fetches=True):
             return
         matching = " -o ".join(f"-name {shlex.quote(name)}" for name in names)
         place = shlex.quote(source)
@@ -105,7 +107,7 @@ class Host:
         self._pipe(packed, ["tar", "-C", str(folder), "-xzf", "-"])
 
     def _rsync(
-        self, before: str, options: list[str], source: str, target: str, *, fetches: bool = False
+        self, before: str, options: list[str], sources: list[str], target: str, *, fetches: bool = False
     ) -> bool:
         """Whether rsync copied it; False where a side has no rsync."""
         if shutil.which("rsync") is None:
@@ -113,11 +115,11 @@ class Host:
         if self.name is None:
             if before:
                 self.run(before)
-            argv = ["rsync", *options, source, target]
+            argv = ["rsync", *options, *sources, target]
         else:
             ssh, there = self._prefix[:-1], self._prefix[-1]
             far = [f"--rsync-path={before} && rsync"] if before else []
-            ends = [f"{there}:{source}", target] if fetches else [source, f"{there}:{target}"]
+            ends = [f"{there}:{sources[0]}", target] if fetches else [*sources, f"{there}:{target}"]
             argv = ["rsync", *options, *far, "--protect-args", "-e", shlex.join(ssh), *ends]
         answer = self._ask(argv, "", _COPY_SECONDS)
         if any(sign in answer.errors for sign in _NO_RSYNC):

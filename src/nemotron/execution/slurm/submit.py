@@ -12,9 +12,9 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import IO, Any
 
 from nemotron.config.secrets import redact_tree
@@ -36,7 +36,6 @@ from nemotron.execution.slurm.script import (
 from nemotron.execution.slurm.states import job_prefix, no_slurm, scheduler_unanswered
 from nemotron.execution.slurm.submission import Placed
 from nemotron.execution.store import Attempt, Run, Store, write_json
-from nemotron.files import write_atomic
 from nemotron.profiles.profile import Profile
 
 _NO_CONTROLLER = ("Unable to contact slurm controller", "Socket timed out", "Connection refused")
@@ -88,7 +87,7 @@ def submit(run: Run, steps: Sequence[Placed], names: Collection[str], wanted: Wa
             (step.name, str(submission.relative(attempts[step.name])), _waits_for(step, attempts))
             for step in chosen
         ]
-        _send(cluster, chosen, attempts, submit_script(jobs))
+        _send(run, cluster, chosen, attempts.values(), submit_script(jobs))
         _hand_over(cluster, _secrets(chosen))
     except _CutOff as failure:
         raise Unanswered(replace(each, fix=_go_on(run)) for each in failure.diagnostics) from failure
@@ -127,15 +126,17 @@ def _waits_for(step: Placed, attempts: dict[str, Attempt]) -> list[str]:
 def _write(
     run: Run, folder: PurePosixPath, step: Placed, attempt: Attempt, known: dict[str, Attempt], wanted: Wanted
 ) -> None:
-    """The attempt's files: config, orders, batch script, and what reports read."""
+    """The attempt's files: config, orders, batch script, and what reports read.
+
+    Nothing depends on them before they are sent, so they need not be on the disk one by one.
+    """
     name = f"{job_prefix(run)}{submission.job_suffix(step.name)}"
     job = submission.job_spec(step, name, folder, attempt)
     orders = submission.orders(step, job, known, wanted)
-    write_atomic(attempt.config, dump_yaml(step.config))
-    write_json(attempt.folder / "job.json", orders)
-    write_atomic(attempt.folder / "job.sh", job_script(job, step.profile))
-    write_json(
-        attempt.command,
+    attempt.config.write_text(dump_yaml(step.config), encoding="utf-8")
+    (attempt.folder / "job.json").write_text(json.dumps(orders, indent=1) + "\n", encoding="utf-8")
+    (attempt.folder / "job.sh").write_text(job_script(job, step.profile), encoding="utf-8")
+    told = json.dumps(
         {
             "step": orders["step"],
             "argv": ["sbatch", str(job.folder / "job.sh")],
@@ -149,7 +150,9 @@ def _write(
             "outputs": step.outputs,
             "ingredients": redact_tree(step.parts),
         },
+        indent=1,
     )
+    attempt.command.write_text(told + "\n", encoding="utf-8")
 
 
 def _secrets(steps: Sequence[Placed]) -> str:
@@ -159,16 +162,18 @@ def _secrets(steps: Sequence[Placed]) -> str:
     return json.dumps(values) if values else ""
 
 
-def _send(cluster: Cluster, steps: Sequence[Placed], attempts: dict[str, Attempt], script: str) -> None:
-    with tempfile.TemporaryDirectory(prefix="nemotron-") as temporary:
-        parcel = Path(temporary)
-        content = submission.code_of(steps)
-        content |= {str(submission.relative(attempt)): attempt.folder for attempt in attempts.values()}
-        for place, source in content.items():
-            (parcel / place).parent.mkdir(parents=True, exist_ok=True)
-            (parcel / place).symlink_to(source)
-        (parcel / "submit.sh").write_text(script, encoding="utf-8")
-        cluster.host.send(parcel, str(cluster.folder))
+def _send(
+    run: Run, cluster: Cluster, steps: Sequence[Placed], attempts: Iterable[Attempt], script: str
+) -> None:
+    """Copy the code, the attempts and the submit script into the run's folder there."""
+    for place, source in submission.code_of(steps).items():
+        link = run.folder / place
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.is_symlink():
+            link.symlink_to(source)
+    (run.folder / "submit.sh").write_text(script, encoding="utf-8")
+    own = [str(submission.relative(attempt)) for attempt in attempts]
+    cluster.host.send(run.folder, ["code", "submit.sh", *own], str(cluster.folder))
 
 
 def _hand_over(cluster: Cluster, secrets: str) -> None:

@@ -68,6 +68,13 @@ def test_the_wheel_has_the_locks_of_the_libraries(installed: Installed) -> None:
     assert "automodel" in [library["name"] for library in told["libraries"]]
 
 
+def test_the_wheel_has_what_a_plan_says_to_read(installed: Installed, chat: Path, package: Path) -> None:
+    wish = ("--have", "chat.jsonl", "--model", "Qwen/Qwen3-8B", "--want", "checkpoint_lora", "--gpus", "1")
+    told = json.loads(installed("pipeline", "plan", *wish, "--json").stdout)
+    assert (told["decision"], told["warnings"]) == (["peft/automodel"], [])
+    assert told["read"] == [str(package / "references" / "context" / "automodel-tuning.md")]
+
+
 def test_a_new_config_goes_to_the_project_and_is_found_there(
     installed: Installed, project: Path, package: Path
 ) -> None:

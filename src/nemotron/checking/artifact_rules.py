@@ -42,7 +42,7 @@ def folders_are_folders(request: StepRequest) -> Iterator[Diagnostic]:
         if bound.port.type not in request.types:
             continue
         looks = request.types[bound.port.type].detect
-        wants_folder = bool(looks) and all(entry.dir for entry in looks)
+        wants_folder = any(entry.dir for entry in looks)
         if wants_folder and file.is_file() and not _is_part(bound, file):
             yield error(
                 "NMT217",

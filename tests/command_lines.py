@@ -45,9 +45,10 @@ class CommandLine:
 
 
 def command_lines(page: str) -> Iterator[CommandLine]:
-    """Every command of a page, of its blocks and its spans, each once; transcripts (`$ …`) are left out."""
-    blocks = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-    found = [(line, True) for b in blocks.findall(page) for line in b.replace("\\\n", " ").splitlines()]
+    """Every command of a page, of its blocks and its spans, each once; a transcript (`$ …`) is left out."""
+    blocks = re.compile(r"^ *```\w*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+    to_copy = [block for block in blocks.findall(page) if not block.lstrip().startswith("$ ")]
+    found = [(line.strip(), True) for b in to_copy for line in b.replace("\\\n", " ").splitlines()]
     found += [(" ".join(span.split()), False) for span in re.findall(r"`([^`]+)`", blocks.sub("", page))]
     lines = [
         CommandLine(_words(m["arguments"]), whole) for text, whole in found if (m := _COMMAND.match(text))

@@ -17,7 +17,7 @@ _FILE_ENDINGS = ("json", "jsonl", "toml", "md", "yaml")
 
 def code_spans(text: str) -> list[str]:
     """What stands in backticks, each on one line however it was wrapped; not what stands in blocks."""
-    prose = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    prose = re.sub(r"^ *```.*?^ *```", "", text, flags=re.M | re.S)
     return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)]
 
 

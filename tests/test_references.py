@@ -40,13 +40,15 @@ def text_of(page: Path) -> str:
 
 @cache
 def anchors(page: Path) -> set[str]:
-    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", text_of(page), flags=re.M | re.S), re.M)
+    headings = re.findall(
+        r"^#+ (.+)$", re.sub(r"^ *```.*?^ *```", "", text_of(page), flags=re.M | re.S), re.M
+    )
     return {anchor(re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)) for heading in headings}
 
 
 def prose_of(page: Path) -> str:
     """A page without its blocks and code spans."""
-    return re.sub(r"`[^`]*`", "", re.sub(r"^```.*?^```", "", text_of(page), flags=re.M | re.S))
+    return re.sub(r"`[^`]*`", "", re.sub(r"^ *```.*?^ *```", "", text_of(page), flags=re.M | re.S))
 
 
 def test_generated_files_are_up_to_date() -> None:

@@ -12,7 +12,7 @@ from nemotron.config.tree import join_key, leaves
 
 CATALOG = Catalog([Path(__file__).resolve().parents[1] / "steps"])
 # Names of files look like keys.
-_FILE_ENDINGS = ("json", "jsonl", "toml", "md", "yaml")
+_FILE_ENDINGS = ("json", "jsonl", "toml", "md", "py", "yaml")
 
 
 def code_spans(text: str) -> list[str]:

@@ -72,6 +72,7 @@ class _Writer:
             },
             "run": _run_section(),
         }
+        top |= _unless_another_recipe(top, self._keys.recipes)
         about = {"title": f"A config of {head.id}", "description": head.summary}
         return {"$schema": DRAFT, **about, **top, "$defs": _definitions()}
 
@@ -85,6 +86,8 @@ class _Writer:
             written["patternProperties"] = {_expression(k): self._value((*path, k), "") for k in patterns}
         if not known.open:
             written["additionalProperties"] = False
+            if path and self._keys.recipes:  # a library's table may name what is made of it
+                keys[TARGET] = {}
         return written
 
     def _value(self, path: KeyPath, wanted: str) -> Schema:
@@ -160,6 +163,20 @@ def _of_input(port: Consumes) -> list[Schema]:
         "additionalProperties": False,
     }
     return [path, {"type": "array", "items": {"anyOf": [path, weighted]}}, weighted]
+
+
+def _unless_another_recipe(top: Schema, recipes: frozenset[str]) -> Schema:
+    """For a recipe of the library that reads other sections, these are not all that there may be."""
+    if not recipes or "*" in recipes or top.pop("additionalProperties", True):
+        return {}
+    named = "|".join(map(re.escape, sorted(recipes)))
+    other = {"type": "string", "not": {"pattern": rf"(^|\.)({named})$|\$\{{"}}
+    another = {"anyOf": [other, {"type": "object", "properties": {TARGET: other}, "required": [TARGET]}]}
+    known = [{"enum": sorted(top["properties"])}, *({"pattern": p} for p in top.get("patternProperties", ()))]
+    return {
+        "if": {"properties": {"recipe": another}, "required": ["recipe"]},
+        "else": {"propertyNames": {"anyOf": known}},
+    }
 
 
 def _if_target(name: str, closed: Table) -> Schema:

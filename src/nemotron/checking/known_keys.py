@@ -82,6 +82,11 @@ class KnownKeys:
         else:
             yield from self._wrong_targets(tree, ())
 
+    @property
+    def recipes(self) -> frozenset[str]:
+        """The library's recipes that these keys are for, by their last names; none without a schema."""
+        return self._schema.recipe_names if self._schema is not None else frozenset()
+
     def widest(self, path: KeyPath, table: dict[str, Any]) -> Table | None:
         """Every key that the table at `path` may have whatever its other values; `table` is one such."""
         return self._with_own(path, table, self._schema.widest(path, table) if self._schema else None)

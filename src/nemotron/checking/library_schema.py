@@ -59,8 +59,12 @@ class LibrarySchema:
         """
         recipe = tree.get("recipe")
         name = recipe.get(TARGET) if isinstance(recipe, dict) else recipe
-        known = self._data["recipes"]
-        return name is None or any(fnmatchcase(_last(str(name)), _last(pattern)) for pattern in known)
+        return name is None or any(fnmatchcase(_last(str(name)), known) for known in self.recipe_names)
+
+    @property
+    def recipe_names(self) -> frozenset[str]:
+        """The last parts of the recipes that the sections describe; `*` for all."""
+        return frozenset(map(_last, self._data["recipes"]))
 
     def has_key(self, path: KeyPath) -> bool:
         """Whether a key belongs to one of the library's own sections."""

@@ -130,6 +130,42 @@ finally:
     assert not (tmp_path / "outputs.json").exists()
 
 
+def test_a_second_term_does_not_cut_off_what_the_first_one_began(tmp_path: Path) -> None:
+    program = """
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+finally:
+    os.kill(os.getpid(), signal.SIGTERM)
+    Path("tidy").touch()
+"""
+    assert run_job(tmp_path, program).returncode == 128 + signal.SIGTERM
+    assert (tmp_path / "tidy").exists()
+
+
+def test_a_job_hears_term_also_where_its_launcher_does_not(tmp_path: Path) -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        ended = run_job(tmp_path, "os.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(60)")
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert ended.returncode == 128 + signal.SIGTERM
+
+
+def test_steps_that_are_done_again_replace_what_was_told_of_them(tmp_path: Path) -> None:
+    first = Job(tmp_path, {})
+    for step in range(1, 6):
+        first.progress(step, 8, loss=float(step))
+    with open(tmp_path / "progress.jsonl", "a", encoding="utf-8") as stream:
+        stream.write('{"step": 6, "lo')
+    again = Job(tmp_path, {})
+    for step in (4, 5, 6):
+        again.progress(step, 8, loss=10.0 * step)
+    lines = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
+    told = [(line["step"], line["loss"]) for line in lines]
+    assert told == [(1, 1.0), (2, 2.0), (3, 3.0), (4, 40.0), (5, 50.0), (6, 60.0)]
+
+
 @pytest.mark.parametrize("arguments", [[], ["--config", "absent.yaml"]])
 def test_without_a_config_no_job_runs(tmp_path: Path, arguments: list[str]) -> None:
     program = "from nemotron.backends import job\njob.run(lambda job: print('ran'))"

@@ -34,6 +34,13 @@ def test_what_is_no_size_is_left_to_others(small: SmallCatalog, project: Path) -
     assert layout == Layout(1, uneven_stages=True, packed=True, fine_tuning=True)
 
 
+def test_every_node_has_a_process_also_without_gpus(small: SmallCatalog, project: Path) -> None:
+    small.step("train/one", MANIFEST, default="base: null\ntp: 1\n")
+    layout = layout_of(small.request("train/one", gpus=0, nodes=2))
+    assert layout is not None
+    assert (layout.world, layout.nodes) == (2, 2)
+
+
 def test_a_step_without_a_layout_has_none(small: SmallCatalog, project: Path) -> None:
     small.step("prep/one", default="a: 1\n")
     request = small.request("prep/one")

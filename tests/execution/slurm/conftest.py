@@ -22,7 +22,7 @@ from cluster import Cluster, missing_packages
 
 __all__ = ["bytecode"]
 
-DEADLINE_SECONDS = 90.0
+DEADLINE_SECONDS = 240.0
 _PROFILES = """\
 [here]
 executor = "slurm"

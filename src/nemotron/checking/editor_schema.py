@@ -193,7 +193,7 @@ def _or_open(*forms: Schema) -> Schema:
 
 def _definitions() -> Schema:
     unresolved = {"type": "string", "pattern": r"\$\{|^\?\?\?$"}
-    no_value = {"description": "No value, ???, or ${…}", "anyOf": [{"type": "null"}, unresolved]}
+    no_value = {"$comment": "No value, ???, or ${…}", "anyOf": [{"type": "null"}, unresolved]}
     return {
         "unresolved": no_value,
         **{name: _or_open({"type": kind}) for name, kind in _TYPES.items() if name != "path"},

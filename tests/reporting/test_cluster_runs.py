@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from nemotron.catalog.catalog import default_catalog
 from nemotron.execution.slurm.states import EXPLAINED, JobState, remember
 from nemotron.execution.store import Run, Store
 from nemotron.reporting.runs import RunReport, report
+from nemotron.reporting.story import tell
 
 PIPELINE = "steps:\n  train: {step: test/trainer}\n"
 
@@ -79,6 +81,33 @@ def test_a_failure_is_told_with_what_was_found_out_at_home(project: Path) -> Non
     found = told(run, project, "FAILED")
     (step,) = found.steps
     assert (found.status, step.why, step.recoveries) == ("failed", "it broke", [{"id": "glue"}])
+
+
+def test_a_report_has_the_records_and_scores_that_came_home(project: Path) -> None:
+    run = run_of(project)
+    attempt = run.new_attempt("train")
+    made = {"port": "scores", "path": "/shared/artifacts/x", "digest": "d"}
+    attempt.result.write_text(json.dumps({"status": "done", "outputs": [made]}), encoding="utf-8")
+    producer = {"step": "test/trainer", "version": 1, "run": run.id, "attempt": "1", "key": "k"}
+    record = {
+        "type": "eval_results",
+        "port": "scores",
+        "facts": {},
+        "digest": "d",
+        "files": [],
+        "created": "now",
+    }
+    copies = attempt.folder / "records"
+    (copies / "scores").mkdir(parents=True)
+    (copies / "scores.json").write_text(json.dumps({**record, "producer": producer}), encoding="utf-8")
+    score = {"task": "sums", "metric": "accuracy", "value": 0.5}
+    (copies / "scores" / "results.json").write_text(json.dumps({"results": [score]}), encoding="utf-8")
+    remember(run, {})
+    story = tell(Store(project / ".nemotron"), run, default_catalog())
+    assert [(artifact.path, artifact.digest) for artifact in story.artifacts] == [
+        ("/shared/artifacts/x", "d")
+    ]
+    assert [metric.task for metric in story.evaluations.metrics] == ["sums"]
 
 
 def test_a_step_that_was_not_submitted_is_not_run(project: Path) -> None:

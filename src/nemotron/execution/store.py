@@ -22,6 +22,9 @@ from typing import Any
 from nemotron.faults import boundary
 from nemotron.files import project_root, write_atomic
 
+# Where an attempt on a cluster keeps copies of the records of what it made.
+RECORDS = "records"
+
 
 def slug(step_id: str) -> str:
     """A step's id as part of a file name."""

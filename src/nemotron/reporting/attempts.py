@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nemotron.execution.store import Attempt, read_json
+from nemotron.artifacts.record import Artifact, from_json
+from nemotron.execution.store import RECORDS, Attempt, Run, read_json
 from nemotron.files import read_end
 
 _TAIL_BYTES = 1 << 14
@@ -45,6 +46,28 @@ def of_result(name: str, step: str, attempt: Attempt) -> StepReport:
         list(result.get("recoveries") or []),
         attempt=attempt,
     )
+
+
+@dataclass(frozen=True)
+class AtHome:
+    """What came home of an artifact that lies on a cluster: its record, and the folder of its scores."""
+
+    record: Artifact
+    scores: Path | None
+
+
+def artifacts_at_home(run: Run) -> dict[str, AtHome]:
+    """Path → what came home of it, of everything that the jobs of a run on a cluster made."""
+    found: dict[str, AtHome] = {}
+    for attempt in run.attempts():
+        result = read_json(attempt.result)
+        for made in result.get("outputs", []) if isinstance(result, dict) else []:
+            copy = attempt.folder / RECORDS / str(made["port"])
+            told = read_json(copy.with_name(f"{copy.name}.json"))
+            if isinstance(told, dict):
+                scores = copy if copy.is_dir() else None
+                found.setdefault(str(made["path"]), AtHome(from_json(told), scores))
+    return found
 
 
 def last_line(attempt: Attempt) -> dict[str, Any] | None:

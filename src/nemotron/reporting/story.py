@@ -19,7 +19,7 @@ from nemotron.execution.store import Attempt, Run, Store, read_json
 from nemotron.files import read_end
 from nemotron.planning.pipeline import Pipeline, read_pipeline
 from nemotron.reporting import runs
-from nemotron.reporting.attempts import StepReport
+from nemotron.reporting.attempts import AtHome, StepReport, artifacts_at_home
 from nemotron.reporting.curves import Curve, read_curve
 from nemotron.reporting.evaluations import Comparison, compare
 from nemotron.reporting.graph import as_data, from_data, graph_of
@@ -102,6 +102,7 @@ def tell(store: Store, run: Run, catalog: Catalog) -> Story:
     graph = graph_of(pipeline, catalog) if pipeline else nx.DiGraph()
     tree = _tree(run)
     steps = [_step(step, store) for step in report.steps]
+    home = artifacts_at_home(run)
     return Story(
         run.id,
         report.name,
@@ -114,8 +115,8 @@ def tell(store: Store, run: Run, catalog: Catalog) -> Story:
         redact_tree(tree["hardware"]) if isinstance(tree.get("hardware"), dict) else {},
         "\n".join(redact_line(line) for line in _text(run.pipeline).splitlines()),
         steps,
-        compare(_evaluated(steps, pipeline, catalog)),
-        _artifacts(steps, run, tree),
+        compare(_evaluated(steps, pipeline, catalog, home)),
+        _artifacts(steps, run, tree, home),
         *as_data(graph),
         problem,
     )
@@ -210,15 +211,17 @@ def _text(file: Path) -> str:
 
 
 def _evaluated(
-    steps: list[StepStory], pipeline: Pipeline | None, catalog: Catalog
+    steps: list[StepStory], pipeline: Pipeline | None, catalog: Catalog, home: dict[str, AtHome]
 ) -> list[tuple[str, str, Path]]:
     """Step, what it evaluated by its name in the pipeline, and the artifact, for all that may be results."""
     found = []
     for step in steps:
         for path in step.artifacts.values():
-            record = read_record(Path(path))
+            own = home.get(path)
+            record = own.record if own else read_record(Path(path))
             if record is None or record.type == "eval_results":
-                found.append((step.name, _subject(step.name, pipeline, catalog), Path(path)))
+                place = own.scores if own and own.scores else Path(path)
+                found.append((step.name, _subject(step.name, pipeline, catalog), place))
     return found
 
 
@@ -238,11 +241,14 @@ def _subject(name: str, pipeline: Pipeline | None, catalog: Catalog) -> str:
     return ", ".join(models)
 
 
-def _artifacts(steps: list[StepStory], run: Run, tree: dict[str, Any]) -> list[ArtifactStory]:
+def _artifacts(
+    steps: list[StepStory], run: Run, tree: dict[str, Any], home: dict[str, AtHome]
+) -> list[ArtifactStory]:
     """What the run made or found made, then, back to the sources, what that was made from."""
     made = {_plain(path): f"{step.name}.{port}" for step in steps for port, path in step.artifacts.items()}
     names = {**_haves_by_path(run, tree), **made}
-    records = {path: record for path in made if (record := read_record(Path(path))) is not None}
+    records = {path: entry.record for path, entry in home.items()}
+    records |= {path: record for path in made if (record := read_record(Path(path))) is not None}
     by_digest = {record.digest: path for path, record in records.items()}
     found: dict[str, ArtifactStory] = {}
     pending: list[tuple[str, InputEntry | None]] = [(path, None) for path in made]

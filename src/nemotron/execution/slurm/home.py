@@ -19,7 +19,7 @@ from nemotron.execution.slurm.states import EXPLAINED, JobState, ask, is_alive, 
 from nemotron.execution.store import Attempt, Run, read_json, slug, write_json
 
 _NAMES = ("log", "progress.jsonl", "*.json", "config.yaml", "released")
-_DEPTH = 4
+_DEPTH = 5
 
 
 @dataclass(frozen=True)

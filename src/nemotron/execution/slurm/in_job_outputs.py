@@ -27,7 +27,11 @@ from nemotron.artifacts.record import (
     write_record,
 )
 from nemotron.execution.slurm.in_job_files import JobFiles, NotReady, diagnostic, filled, upstream
-from nemotron.execution.store import read_json
+from nemotron.execution.store import RECORDS, read_json
+
+# What evaluations leave, and reports read.
+SCORES = "results.json"
+_SMALL = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -139,8 +143,12 @@ def _stated(name: str, source: dict[str, Any], measured: dict[str, Any], inputs:
 
 
 def _entry(files: JobFiles, path: Path, record: Artifact) -> dict[str, Any]:
-    """An output as result.json lists it; a copy of its record comes home with the attempt."""
-    records = files.folder / "records"
+    """An output as result.json lists it; copies of its record, and of scores, come home with the attempt."""
+    records = files.folder / RECORDS
     records.mkdir(exist_ok=True)
     shutil.copyfile(record_file(path) or record_path(path), records / f"{record.port}.json")
+    scores = path / SCORES
+    if scores.is_file() and scores.stat().st_size < _SMALL:
+        (records / record.port).mkdir(exist_ok=True)
+        shutil.copyfile(scores, records / record.port / SCORES)
     return {"port": record.port, "path": str(path), "digest": record.digest}

@@ -91,3 +91,16 @@ def test_shipped_files_are_valid(form: str, file: Path) -> None:
 def test_a_mistake_is_found(form: str, right: str, wrong: str) -> None:
     assert is_valid(form, right)
     assert not is_valid(form, wrong)
+
+
+def test_editors_of_toml_find_the_schema_of_every_shipped_file() -> None:
+    rules = tomllib.loads((REPOSITORY / ".taplo.toml").read_text(encoding="utf-8"))["rule"]
+    found = {
+        file: rule["schema"]["path"]
+        for rule in rules
+        for pattern in rule["include"]
+        for file in REPOSITORY.glob(pattern)
+    }
+    for form, file in shipped():
+        if file.suffix == ".toml":
+            assert found[file] == f"references/schemas/{form.removesuffix('.toml')}.json"

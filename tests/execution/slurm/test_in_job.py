@@ -34,7 +34,7 @@ def steps_of(attempt: Path) -> list[int]:
 def trained(attempt: Path) -> list[int]:
     """Every step that the library took, counted from 1, those that were done again as often as that."""
     log = (attempt / "log").read_text(encoding="utf-8", errors="replace")
-    return [int(step) + 1 for step in re.findall(r"\| step (\d+) \| epoch \d+ \| loss", log)]
+    return [int(step) + 1 for step in re.findall(r"\| root \| step (\d+) \|", log)]
 
 
 def test_two_nodes_train_one_model(site: Site, quickstart: QuickStart) -> None:

@@ -70,7 +70,12 @@ def quickstart() -> QuickStart:
 
 
 # Files whose tests read what the quick start made.
-WAIT_FOR_THE_QUICK_START = ("test_readme.py", "test_killed_training.py", "test_megatron_training.py")
+WAIT_FOR_THE_QUICK_START = (
+    "test_readme.py",
+    "test_killed_training.py",
+    "test_megatron_training.py",
+    "test_in_job.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

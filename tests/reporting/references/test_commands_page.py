@@ -38,7 +38,7 @@ PORTS = """
     HF_TOKEN = "The model is <gated>."
 """
 DEFAULT = "# A config.\n# And more.\ndata: null\nmodel: null\nurl: null\nmore: null\nlr: null\nname: ???\n"
-TINY = "defaults: default.yaml\nurl: https://somewhere/v1\ndata: here.jsonl\nlr: 1\n"
+TINY = "# The small one\ndefaults: default.yaml\nurl: https://somewhere/v1\ndata: here.jsonl\nlr: 1\n"
 
 
 def test_what_a_config_leaves_open_must_be_given(small: SmallCatalog) -> None:
@@ -52,10 +52,11 @@ def test_what_a_config_leaves_open_must_be_given(small: SmallCatalog) -> None:
 
 
 def test_the_page_shows_the_command_of_each_purpose(small: SmallCatalog) -> None:
-    small.step("train/one", PORTS, default=DEFAULT, tiny=TINY)
+    small.step("train/one", PORTS, default=DEFAULT, tiny=TINY, mine="defaults: tiny.yaml\n")
     catalog = small.catalog()
     page = "\n".join(commands_page([catalog.step("train/one")], catalog.types, []))
     assert "nemotron steps run train/one -c tiny name=VALUE\n" in page
     assert "nemotron steps run train/one model=PATH data=PATH lr=N name=VALUE --batch PROFILE\n" in page
     assert "| `default` | A config. | `model` or `url`, `data`, `lr`, `name` |" in page
     assert "- `HF_TOKEN`: The model is \\<gated\\>." in page
+    assert "mine" not in page  # a config that a person made beside the shipped ones

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 from nemotron.catalog.catalog import Step
@@ -53,14 +52,13 @@ def commands_page(steps: list[Step], types: Types, commands: list[CommandHelp]) 
     yield from ("## The same for every step", "")
     yield from shell(_COMMON)
     yield from ("## Steps", "")
-    for _, members in groupby(steps, key=lambda step: step.category):
-        for step in members:
-            yield from _section(step, types)
+    for step in steps:
+        yield from _section(step, types)
     yield from ("## Every command and its flags", "")
-    for command in commands:
-        flags = f" {codes(command.flags)}" if command.flags else ""
-        yield from (f"- `nemotron {command.name}`: {prose(command.summary)}{flags}",)
-    yield ""
+    yield from points(
+        f"`nemotron {command.name}`: {prose(command.summary)} {codes(command.flags, none='')}".rstrip()
+        for command in commands
+    )
 
 
 _COMMON = (
@@ -78,13 +76,11 @@ _COMMON = (
 
 def _section(step: Step, types: Types) -> Lines:
     yield from (f"### {step.id}", "")
-    configs = {name: read_layers(step.config_folder / f"{name}.yaml") for name in step.config_names()}
-    needed = {name: list(required_keys(step, document)) for name, document in configs.items()}
+    files = {name: step.config_folder / f"{name}.yaml" for name in step.config_names()}
+    about = {name: said for name, file in files.items() if (said := _about(file))}
+    needed = {name: list(required_keys(step, read_layers(files[name]))) for name in about}
     yield from shell(_shapes(step, types, needed))
-    rows = (
-        [code(name), prose(_about(step.config_folder / f"{name}.yaml")), _needs(needed[name])]
-        for name in configs
-    )
+    rows = ([code(name), prose(said), _needs(needed[name])] for name, said in about.items())
     yield from table(["Config", "What it does", "Must be given"], rows)
     if credentials := step.manifest.credentials:
         yield from points(f"`{variable}`: {prose(when)}" for variable, when in credentials.items())
@@ -94,14 +90,12 @@ def required_keys(step: Step, document: Document) -> Iterator[tuple[str, ...]]:
     """What a config leaves to be given: for each, the keys of which one is."""
     ports = step.manifest.consumes
     groups = {p.at: tuple(q.at for q in ports if q.one_of == p.one_of) for p in ports if p.one_of}
-    wanted = [
-        tuple(keys) for keys in dict.fromkeys(groups.values()) if not any(_given(document, k) for k in keys)
-    ]
-    single = [p.at for p in ports if p.required and not p.one_of] + [
-        p.key for p in step.manifest.parameters if p.required
-    ]
+    for keys in dict.fromkeys(groups.values()):
+        if not any(_given(document, key) for key in keys):
+            yield keys
+    single = [port.at for port in ports if port.required and not port.one_of]
+    single += [parameter.key for parameter in step.manifest.parameters if parameter.required]
     single += [join_key(path) for path, value in leaves(document.tree) if value == MISSING]
-    yield from wanted
     yield from ((k,) for k in dict.fromkeys(single) if k not in groups and not _given(document, k))
 
 
@@ -142,11 +136,12 @@ def _needs(needed: list[tuple[str, ...]]) -> str:
 
 
 def _about(file: Path) -> str:
-    """The first sentence of the comment that a config begins with."""
+    """The first sentence of the comment that a config begins with; nothing where `new-config` made it."""
     words: list[str] = []
     for line in file.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             break
         if "yaml-language-server:" not in line:
             words.append(line.removeprefix("#"))
-    return one_line(" ".join(words)).partition(". ")[0].rstrip(".") + "."
+    sentence = one_line(" ".join(words)).partition(". ")[0].rstrip(".")
+    return f"{sentence}." if sentence else ""

@@ -34,9 +34,5 @@ def command(root: Root = None, as_json: options.Json = False) -> None:
     if as_json:
         print_json({"written": [str(file) for file in written], "exit_code": exit_code(left)}, left)
     else:
-        print(
-            "\n".join(
-                [*(f"wrote {short_path(file)}" for file in written), *([] if written else ["up to date"])]
-            )
-        )
+        print("\n".join(f"wrote {short_path(file)}" for file in written) or "Everything is up to date.")
     raise typer.Exit(exit_code(left))

@@ -107,6 +107,7 @@ def main() -> None:
                 times.append((own, loop))
         finally:
             cluster.stop()
+    print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     for name, seconds in zip(
         ("nemotron pipeline run --batch", f"{JOBS} bare sbatch"), zip(*times, strict=True), strict=True
     ):

@@ -48,12 +48,14 @@ def is_for_cluster(requests: Sequence[StepRequest]) -> bool:
 def run_on_cluster(asked: ToCluster, store: Store, *, quiet: bool = False, as_json: bool = False) -> int:
     """Submit a run, and follow it to its end if that was asked for. The exit code.
 
-    Failure NMT650 to NMT656.
+    Failure NMT650 to NMT657.
     """
-    from nemotron.execution.slurm import home, submission, submit
+    from nemotron.execution.slurm import home, secrets, submission, submit
 
     steps = submission.place(asked.requests)
     submit.one_cluster(steps)
+    if problems := secrets.not_handed_on(steps):
+        raise Failure(problems)
     names = _needed(steps, asked.wanted)
     if asked.within is not None:
         names = home.to_resume(asked.within, names)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shlex
 import shutil
 import subprocess
@@ -21,7 +20,7 @@ from nemotron.config.secrets import redact_tree
 from nemotron.config.yaml_places import dump_yaml
 from nemotron.diagnostic import Diagnostic, Failure, blocked, error
 from nemotron.execution.pipeline_result import EVERYTHING, Wanted
-from nemotron.execution.slurm import submission
+from nemotron.execution.slurm import secrets, submission
 from nemotron.execution.slurm.cluster import EXECUTOR, Cluster, cluster_of
 from nemotron.execution.slurm.host import Host, Unanswered, unanswered
 from nemotron.execution.slurm.script import (
@@ -88,7 +87,7 @@ def submit(run: Run, steps: Sequence[Placed], names: Collection[str], wanted: Wa
             for step in chosen
         ]
         _send(run, cluster, chosen, attempts.values(), submit_script(jobs))
-        _hand_over(cluster, _secrets(chosen))
+        _hand_over(cluster, secrets.as_line(chosen))
     except _CutOff as failure:
         raise Unanswered(replace(each, fix=_go_on(run)) for each in failure.diagnostics) from failure
     except BaseException:
@@ -155,13 +154,6 @@ def _write(
     attempt.command.write_text(told + "\n", encoding="utf-8")
 
 
-def _secrets(steps: Sequence[Placed]) -> str:
-    """The values to hand on, as one line; empty when there are none."""
-    names = dict.fromkeys(name for step in steps for name in step.profile.secrets)
-    values = {name: os.environ[name] for name in names if name in os.environ}
-    return json.dumps(values) if values else ""
-
-
 def _send(
     run: Run, cluster: Cluster, steps: Sequence[Placed], attempts: Iterable[Attempt], script: str
 ) -> None:
@@ -176,14 +168,14 @@ def _send(
     cluster.host.send(run.folder, ["code", "submit.sh", *own], str(cluster.folder))
 
 
-def _hand_over(cluster: Cluster, secrets: str) -> None:
+def _hand_over(cluster: Cluster, handed_on: str) -> None:
     """Run the submit script: it takes the secrets, holds every job until we say go, and tells how it went."""
     script = str(cluster.folder / "submit.sh")
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
         process = cluster.host.start(script, errors)
         is_released = False
         with _closing(process) as (stdin, stdout), contextlib.suppress(BrokenPipeError):
-            print(secrets, file=stdin, flush=True)
+            print(handed_on, file=stdin, flush=True)
             if _wait_for(SUBMITTED, stdout):
                 print(GO, file=stdin, flush=True)
                 is_released = _wait_for(RELEASED, stdout)

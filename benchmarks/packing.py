@@ -165,9 +165,9 @@ def memory(work: Path, conversations: int) -> None:
     peaks = []
     for count in (conversations // 10, conversations):
         data = work / f"chat-{count}.jsonl"
-        write_conversations(data, count, 40)
+        write_conversations(data, count, 10)
         out = work / f"out-{count}"
-        told = measure("automodel", OURS, config_for(data, out, num_shards=128, format="both"))
+        told = measure("automodel", OURS, config_for(data, out, num_shards=16, pack_size=512, format="both"))
         peaks.append(told["own_mib"] + len(os.sched_getaffinity(0)) * told["largest_child_mib"])
         print(
             f"{count:,} conversations, {told['tokens']:,} tokens in {told['seconds']:.0f} s: at most "
@@ -197,7 +197,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if arguments.what == "speed":
-            speed(Path(folder), arguments.conversations or 20_000, arguments.rounds)
+            speed(Path(folder), arguments.conversations or 100_000, arguments.rounds)
         elif arguments.what == "memory":
             memory(Path(folder), arguments.conversations or 1_000_000)
         else:

@@ -74,6 +74,43 @@ def assistant_masks(tokenizer: str, conversations: list[Any]) -> Any:
     return list(zip(told["input_ids"], told["assistant_masks"], strict=True))
 
 
+def packs_in_megatron(npy: str, conversations: str, tokenizer: str, pack_size: int) -> Any:
+    """Packs as Megatron-Bridge's data set reads them, a batch of one, and its own packing of the same."""
+    from nemotron.backends.megatron.library import prepare
+
+    prepare()
+    import numpy
+    from megatron.bridge.data.datasets.packed_sequence import prepare_packed_sequence_data
+    from megatron.bridge.data.datasets.sft import create_sft_dataset
+    from megatron.bridge.training.tokenizers.config import TokenizerConfig
+    from megatron.bridge.training.tokenizers.tokenizer import build_tokenizer
+
+    config = TokenizerConfig(tokenizer_type="HuggingFaceTokenizer", tokenizer_model=tokenizer)
+    built = build_tokenizer(config)
+    metadata = Path(npy).with_name("metadata.json")
+    read = create_sft_dataset(Path(npy), built, pack_size, pack_metadata_file_path=metadata)
+    batch = read.collate_fn([read[0]])
+    own = Path(npy).with_name("own.npy")
+    prepare_packed_sequence_data(
+        input_path=Path(conversations),
+        output_path=own,
+        output_metadata_path=own.with_suffix(".json"),
+        packed_sequence_size=pack_size,
+        tokenizer=built,
+        max_seq_length=pack_size,
+        dataset_kwargs={"chat": True, "use_hf_tokenizer_chat_template": True},
+    )
+    packs = [read[number] for number in range(len(read))]
+    return {
+        "packs": [{name: [int(v) for v in values] for name, values in pack.items()} for pack in packs],
+        "batch": {name: batch[name][0].tolist() for name in ("tokens", "labels", "loss_mask", "cu_seqlens")},
+        "own": [
+            {name: [int(v) for v in values] for name, values in pack.items()}
+            for pack in numpy.load(own, allow_pickle=True)
+        ],
+    }
+
+
 def write_parquet(file: str, rows: list[dict[str, Any]], rows_per_group: int) -> None:
     import pyarrow
     import pyarrow.parquet
@@ -182,6 +219,7 @@ if __name__ == "__main__":  # worker processes of a backend import this file too
     calls = {function.__name__: function for function in (job, read_binidx, write_parquet, make_model)}
     calls |= {function.__name__: function for function in (make_adapter, logits, read_packs, assistant_masks)}
     calls |= {function.__name__: function for function in (make_megatron_adapter, compared)}
+    calls["packs_in_megatron"] = packs_in_megatron
     place = Path(sys.argv[1])
     answers = [
         calls[request.pop("call")](**request)

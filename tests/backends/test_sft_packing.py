@@ -7,6 +7,7 @@ import json
 import random
 import signal
 import subprocess
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,15 @@ def fits(chat: list[list[int]], size: int) -> bool:
     return len(expected(chat)[0]) - 1 <= size
 
 
+def sequences_of(pack: dict[str, Any]) -> Iterator[tuple[list[int], list[int]]]:
+    """The ids and the mask of each conversation of a pack."""
+    bounds = [*pack["seq_start_id"], len(pack["input_ids"])]
+    assert bounds[0] == 0
+    assert len(pack["loss_mask"]) == bounds[-1]
+    for start, end in pairwise(bounds):
+        yield pack["input_ids"][start:end], pack["loss_mask"][start:end]
+
+
 class Packed:
     """What the jobs left: the answer of each, and the conversations in its packs."""
 
@@ -121,11 +131,7 @@ class Packed:
         found = []
         for split in splits or ("train", "valid"):
             for pack in self.packs(name, split):
-                bounds = [*pack["seq_start_id"], len(pack["input_ids"])]
-                assert bounds[0] == 0
-                assert len(pack["loss_mask"]) == bounds[-1]
-                for start, end in pairwise(bounds):
-                    found.append((pack["input_ids"][start:end], pack["loss_mask"][start:end]))
+                found += sequences_of(pack)
         return sorted(found)
 
 
@@ -369,6 +375,31 @@ def test_a_bad_line_is_named_by_its_number(packed: Packed, name: str, line: int)
 def test_the_template_s_error_names_the_line(packed: Packed) -> None:
     first = next(number for number, chat in enumerate(CHATS, 1) if len(chat) > 2)
     assert packed.error("raises")["line"] == first
+
+
+def test_megatron_bridge_reads_the_packs_that_were_written_and_makes_the_same(
+    packed: Packed, in_megatron: Any, chat_tokenizer: Path
+) -> None:
+    call = {"call": "packs_in_megatron", "npy": str(packed.folder / "plain" / "out" / "train.npy")}
+    call |= {"conversations": str(packed.folder / "chat.jsonl"), "tokenizer": str(chat_tokenizer)}
+    (told,) = in_megatron([{**call, "pack_size": 128}])
+    written = packed.packs("plain", "train")
+    assert [pack["input_ids"] for pack in told["packs"]] == [pack["input_ids"] for pack in written]
+    assert [pack["loss_mask"] for pack in told["packs"]] == [pack["loss_mask"] for pack in written]
+    assert [pack["seq_boundaries"] for pack in told["packs"]] == [
+        [*pack["seq_start_id"], len(pack["input_ids"])] for pack in written
+    ]
+    sequences = list(sequences_of(written[0]))
+    held = sum(len(ids) - 1 for ids, _ in sequences)
+    batch = told["batch"]
+    assert batch["tokens"][:held] == [token for ids, _ in sequences for token in ids[:-1]]
+    assert batch["labels"][:held] == [token for ids, _ in sequences for token in ids[1:]]
+    learnt = [label for label, loss in zip(batch["labels"], batch["loss_mask"], strict=True) if loss]
+    assert learnt == [
+        token for ids, mask in sequences for token, loss in zip(ids[1:], mask, strict=False) if loss
+    ]
+    assert batch["cu_seqlens"][1] == len(sequences[0][0]) - 1
+    assert sorted(found for pack in told["own"] for found in sequences_of(pack)) == packed.sequences("plain")
 
 
 def test_a_killed_run_goes_on_where_it_was(

@@ -20,39 +20,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-NODES, CPUS, GPUS = 4, 8, 8
-PROGRAMS = {
-    "slurmctld": "slurmctld",
-    "slurmd": "slurmd",
-    "sbatch": "slurm-client",
-    "munged": "munge",
-    "sshd": "openssh-server",
-    "ssh": "openssh-client",
-    "rsync": "rsync",
-}
-ACCOUNTING_PROGRAMS = {"slurmdbd": "slurmdbd", "mariadbd": "mariadb-server"}
-_SBIN = "/usr/sbin:/usr/local/sbin:/sbin"
+import cluster_files as files
+from cluster_files import GPUS, NODES, SBIN, free_ports
+from process_tree import descendants, environment_of, name_of, sessions
+
 _PR_SET_PDEATHSIG = 1
-
-
-def missing_packages() -> list[str]:
-    """The packages that a cluster of tests needs and this machine has not; it needs to be root as well."""
-    path = f"{os.environ.get('PATH', '')}:{_SBIN}"
-    wanted = {**PROGRAMS, **ACCOUNTING_PROGRAMS}
-    missing = [package for program, package in wanted.items() if shutil.which(program, path=path) is None]
-    return missing if os.getuid() == 0 else [*missing, "(and to be root)"]
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 @dataclass
@@ -83,7 +55,11 @@ class Cluster:
         self.ports = free_ports(4 + NODES)
         self._start_munge()
         (self.folder / "etc" / "plugstack.conf").touch()
-        self._write_slurm()
+        self.conf.write_text(files.slurm_conf(self.folder, self.ports, accounting=self.accounting))
+        (self.folder / "etc" / "gres.conf").write_text(files.gres_conf(self.folder))
+        for number in range(GPUS):  # slurmd drops GPUs without a device; nothing opens these
+            device = self.folder / "dev" / f"nvidia{number}"
+            os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(195, number))
         if self.accounting:
             self._start_accounting()
         self._daemon("slurmctld", "slurmctld", "-D", "-i")
@@ -119,7 +95,7 @@ class Cluster:
     def stop_sshd(self) -> None:
         """The host cannot be reached any more, and those connected to it are cut off."""
         sshd = self.daemons.pop("sshd")
-        self._kill(_sessions(sshd.pid))
+        self._kill(sessions(sshd.pid))
         sshd.kill()
         sshd.wait()
 
@@ -131,11 +107,11 @@ class Cluster:
 
     def cut_connections(self) -> None:
         """End every ssh connection that there is; new ones are taken, and what was started goes on."""
-        self._kill(_sessions(self.daemons["sshd"].pid))
+        self._kill(sessions(self.daemons["sshd"].pid))
 
-    def kill_sessions(self) -> None:
+    def killsessions(self) -> None:
         """End every ssh connection, and what was started through it: the host itself went down."""
-        self._kill(_descendants(self.daemons["sshd"].pid))
+        self._kill(descendants(self.daemons["sshd"].pid))
 
     def fail_node(self, node: str) -> None:
         """A node dies with everything that runs on it, in a moment; Slurm is told."""
@@ -143,10 +119,10 @@ class Cluster:
         steps = [
             int(folder.name)
             for folder in Path("/proc").iterdir()
-            if folder.name.isdigit() and _name(int(folder.name)) == "slurmstepd"
+            if folder.name.isdigit() and name_of(int(folder.name)) == "slurmstepd"
         ]
-        own = [pid for pid in steps if marked in _environment(pid)]
-        self._kill([each for pid in own for each in (pid, *_descendants(pid))])
+        own = [pid for pid in steps if marked in environment_of(pid)]
+        self._kill([each for pid in own for each in (pid, *descendants(pid))])
         self.command("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
 
     def forget_jobs(self) -> None:
@@ -186,79 +162,6 @@ class Cluster:
         )
         self._wait((run / "munge.sock").exists, "munge socket")
 
-    def _write_slurm(self) -> None:
-        host = socket.gethostname().split(".")[0]
-        kind = "accounting_storage/slurmdbd" if self.accounting else "accounting_storage/none"
-        nodes = [
-            f"NodeName=n{n} NodeHostname={host} NodeAddr=127.0.0.1 Port={self.ports[3 + n]} CPUs={CPUS} "
-            f"RealMemory=4000 Gres=gpu:{GPUS} State=UNKNOWN"
-            for n in range(1, NODES + 1)
-        ]
-        # Preempted jobs of `spot` get a notice and half a minute; those of `batch` none.
-        partitions = [
-            f"PartitionName={name} Nodes=n[1-{NODES}] State=UP MaxTime=INFINITE {options}"
-            for name, options in (
-                ("batch", "Default=YES PriorityTier=1 PreemptMode=REQUEUE"),
-                ("spot", "PriorityTier=1 PreemptMode=REQUEUE GraceTime=60"),
-                ("urgent", "PriorityTier=10 PreemptMode=OFF"),
-            )
-        ]
-        lines = [
-            "ClusterName=tests",
-            f"SlurmctldHost={host}(127.0.0.1)",
-            "SlurmUser=root",
-            "SlurmdUser=root",
-            "AuthType=auth/munge",
-            # Requeued jobs wait until their credential is out of date: two minutes, also for less than 5.
-            f"AuthInfo=socket={self.folder / 'run' / 'munge.sock'},cred_expire=5",
-            "CredType=cred/munge",
-            f"SlurmctldPort={self.ports[0]}",
-            f"StateSaveLocation={self.folder / 'state'}",
-            f"SlurmdSpoolDir={self.folder / 'spool'}/%n",
-            f"SlurmctldPidFile={self.folder / 'run' / 'slurmctld.pid'}",
-            f"SlurmdPidFile={self.folder / 'run'}/slurmd-%n.pid",
-            f"SlurmctldLogFile={self.folder / 'log' / 'slurmctld.log'}",
-            f"SlurmdLogFile={self.folder / 'log'}/slurmd-%n.log",
-            "ProctrackType=proctrack/linuxproc",
-            "TaskPlugin=task/none",
-            "JobAcctGatherType=jobacct_gather/none",
-            "SwitchType=switch/none",
-            "MpiDefault=none",
-            "ReturnToService=2",
-            "SlurmdParameters=config_overrides",
-            "SchedulerType=sched/backfill",
-            "SchedulerParameters=sched_interval=1,sched_min_interval=0,bf_interval=1,batch_sched_delay=0",
-            "SelectType=select/cons_tres",
-            "SelectTypeParameters=CR_Core",
-            "PreemptType=preempt/partition_prio",
-            "PreemptMode=REQUEUE",
-            "JobRequeue=1",
-            "KillWait=2",
-            "MinJobAge=600",
-            f"AccountingStorageType={kind}",
-            *(self._accounting_lines() if self.accounting else ()),
-            "GresTypes=gpu",
-            f"PlugStackConfig={self.folder / 'etc' / 'plugstack.conf'}",
-            *nodes,
-            *partitions,
-        ]
-        self.conf.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        devices = self.folder / "dev"
-        for number in range(GPUS):  # slurmd drops GPUs without a device; nothing opens these
-            os.mknod(devices / f"nvidia{number}", 0o666 | stat.S_IFCHR, os.makedev(195, number))
-        gres = [
-            f"NodeName=n{n} Name=gpu Count={GPUS} File={devices}/nvidia[0-{GPUS - 1}]"
-            for n in range(1, NODES + 1)
-        ]
-        (self.folder / "etc" / "gres.conf").write_text("\n".join(gres) + "\n", encoding="utf-8")
-
-    def _accounting_lines(self) -> list[str]:
-        return [
-            "AccountingStorageHost=localhost",
-            f"AccountingStoragePort={self.ports[1]}",
-            f"AccountingStoragePass={self.folder / 'run' / 'munge.sock'}",
-        ]
-
     def _start_accounting(self) -> None:
         database, run = self.folder / "mysql", self.folder / "run"
         user = ["--no-defaults", "--user=root", f"--datadir={database}"]
@@ -274,24 +177,8 @@ class Cluster:
             for host in ("localhost", "127.0.0.1")
         ]
         subprocess.run([*client, "".join(grants)], check=True, capture_output=True)
-        lines = [
-            "AuthType=auth/munge",
-            f"AuthInfo=socket={run / 'munge.sock'}",
-            "DbdHost=localhost",
-            f"DbdPort={self.ports[1]}",
-            "SlurmUser=root",
-            f"LogFile={self.folder / 'log' / 'slurmdbd.log'}",
-            f"PidFile={run / 'slurmdbd.pid'}",
-            "StorageType=accounting_storage/mysql",
-            "StorageHost=127.0.0.1",
-            f"StoragePort={self.ports[2]}",
-            "StorageUser=slurm",
-            "StoragePass=slurm",
-            "StorageLoc=slurm_acct_db",
-            "CommitDelay=1",
-        ]
         file = self.folder / "etc" / "slurmdbd.conf"
-        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        file.write_text(files.slurmdbd_conf(self.folder, self.ports), encoding="utf-8")
         file.chmod(0o600)
         self._daemon("slurmdbd", "slurmdbd", "-D")
         clusters = ["sacctmgr", "-n", "-i", "add", "cluster", "tests"]
@@ -308,32 +195,12 @@ class Cluster:
                 ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True
             )
         shutil.copy(folder / "id.pub", folder / "authorized_keys")
-        server = [
-            f"Port {self.ports[3]}",
-            "ListenAddress 127.0.0.1",
-            f"HostKey {folder / 'host_key'}",
-            f"PidFile {folder / 'sshd.pid'}",
-            f"AuthorizedKeysFile {folder / 'authorized_keys'}",
-            "PasswordAuthentication no",
-            "UsePAM no",
-            "PermitRootLogin prohibit-password",
-            "StrictModes no",
-            f"SetEnv SLURM_CONF={self.conf}",
-        ]
-        (folder / "sshd_config").write_text("\n".join(server) + "\n", encoding="utf-8")
+        server = files.sshd_config(folder, self.ports, self.conf)
+        (folder / "sshd_config").write_text(server, encoding="utf-8")
         host_key = (folder / "host_key.pub").read_text(encoding="utf-8").split()[:2]
         known = f"[127.0.0.1]:{self.ports[3]} {' '.join(host_key)}\n"
         (folder / "known_hosts").write_text(known, encoding="utf-8")
-        client = [
-            "Host cluster",
-            "  HostName 127.0.0.1",
-            f"  Port {self.ports[3]}",
-            "  User root",
-            f"  IdentityFile {folder / 'id'}",
-            "  IdentitiesOnly yes",
-            f"  UserKnownHostsFile {folder / 'known_hosts'}",
-        ]
-        self.ssh_config.write_text("\n".join(client) + "\n", encoding="utf-8")
+        self.ssh_config.write_text(files.ssh_config(folder, self.ports), encoding="utf-8")
         # ssh reads the configuration of the account, not of $HOME: this `ssh` reads the cluster's.
         self.bin.mkdir()
         wrapper = self.bin / "ssh"
@@ -342,7 +209,7 @@ class Cluster:
         self.start_sshd()
 
     def _program(self, name: str) -> str:
-        found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_SBIN}")
+        found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{SBIN}")
         assert found is not None, f"{name} is not installed"
         return found
 
@@ -376,32 +243,3 @@ def _end_with_parent() -> None:
     """The kernel sends TERM to this process when the one that started it dies."""
     os.setsid()  # Ctrl-C in the terminal is for the tests alone; they end the daemons
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _sessions(pid: int) -> list[int]:
-    """The processes of an ssh server that each serve one connection."""
-    return [each for each in _descendants(pid) if _name(each) == "sshd"]
-
-
-def _name(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""
-
-
-def _environment(pid: int) -> list[str]:
-    try:
-        return Path(f"/proc/{pid}/environ").read_text(errors="replace").split("\0")
-    except OSError:
-        return []
-
-
-def _descendants(pid: int) -> list[int]:
-    """The living children of a process, and theirs."""
-    try:
-        told = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8")
-    except OSError:
-        return []
-    own = [int(child) for child in told.split()]
-    return [*own, *(each for child in own for each in _descendants(child))]

@@ -66,7 +66,7 @@ def run_on_cluster(asked: ToCluster, store: Store, *, quiet: bool = False, as_js
     run = asked.within or submit.new_run(store, asked.name, asked.pipeline, steps, **asked.told)
     try:
         submit.submit(run, steps, names, asked.wanted)
-    except Failure:
+    except BaseException:
         if asked.within is None:
             submit.forget(run)
         raise

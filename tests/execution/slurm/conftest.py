@@ -18,7 +18,8 @@ import pytest
 import yaml
 from catalogs.helpers import FAKE, bytecode, write_chat
 from catalogs.pipelines import LINKS
-from cluster import Cluster, missing_packages
+from cluster import Cluster
+from cluster_files import missing_packages
 
 __all__ = ["bytecode"]
 

@@ -36,7 +36,7 @@ def refresh(run: Run) -> dict[str, JobState]:
     states = ask(cluster.host, run)  # before the files, so that these are never older
     cluster.host.fetch(str(cluster.folder), run.folder, _NAMES, _DEPTH)
     remember(run, states)
-    if not is_alive(states):
+    if run.told().get("has_secrets") and not is_alive(states):
         _sweep(cluster)
     for attempt in run.attempts():
         _explain(attempt, states)

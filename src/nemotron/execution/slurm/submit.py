@@ -65,7 +65,11 @@ def new_run(store: Store, name: str, pipeline: str, steps: Sequence[Placed], **t
     host = Host.of(profile)
     where = {"name": host.name, "user": host.user, "port": host.port, "identity": host.identity}
     remote = str(PurePosixPath(profile.remote_job_dir or "") / run.id)
-    write_json(run.folder / "run.json", {**run.told(), "cluster": where, "remote": remote})
+    has_secrets = any(step.profile.secrets for step in steps)
+    write_json(
+        run.folder / "run.json",
+        {**run.told(), "cluster": where, "remote": remote, "has_secrets": has_secrets},
+    )
     return run
 
 

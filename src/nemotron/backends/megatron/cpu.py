@@ -199,6 +199,26 @@ def _clip(parameters: Any, max_norm: float, total_norm: float, use_decoupled_gra
             parameter.grad.mul_(scale)
 
 
+def scatter_whole_tensors() -> None:
+    """Let conversions in tensor parallel hand out the right numbers.
+
+    They split a weight into views and scatter those. On the way to a GPU a view becomes a tensor of its own;
+    on a CPU it stays one, and gloo sends the memory from its beginning on.
+    """
+    mapping = importlib.import_module("megatron.bridge.models.conversion.param_mapping").MegatronParamMapping
+    if getattr(mapping, _STAND_IN, False):
+        return
+    scatter = mapping.scatter_to_tp_ranks
+
+    @functools.wraps(scatter)
+    def scatter_contiguous(self: Any, splits: Any, *arguments: Any, **keywords: Any) -> Any:
+        whole = [split.contiguous() for split in splits] if splits else splits
+        return scatter(self, whole, *arguments, **keywords)
+
+    mapping.scatter_to_tp_ranks = scatter_contiguous
+    setattr(mapping, _STAND_IN, True)
+
+
 def fit_to_cpu(provider: Any) -> None:
     """Make a model provider build layers of plain torch in 32 bits, as the CPU has no kernels for others."""
     import torch

@@ -23,6 +23,7 @@ def prepare() -> bool:
     if without_cuda:
         cpu.import_without_transformer_engine()
         cpu.seed_without_cuda()
+        cpu.scatter_whole_tensors()
         cpu.clip_without_cuda()
     compat.use_compiled_dataset_helpers()
     return without_cuda

@@ -1,6 +1,6 @@
 """Conversions there and back and merges by the real library: what changes, what is refused, what goes along.
 
-All of it takes two processes, because the library's imports take longer than everything else.
+All of it takes two processes and one pair, because the library's imports take longer than everything else.
 """
 
 from __future__ import annotations
@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import shutil
 import struct
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from step_errors import recognised
+import yaml
+from step_errors import STEPS, recognised
 
 pytestmark = pytest.mark.training
 
@@ -30,6 +32,7 @@ THEN: Jobs = {
     "no_weights": (TO_MEGATRON, {"hf_model_path": "no_weights"}),
     "unknown_kind": (TO_MEGATRON, {"hf_model_path": "unknown_kind"}),
     "back": (TO_HF, CHECKPOINT),
+    "back_from_two": (TO_HF, {"megatron_path": f"two/out/{ITERATION}"}),
     "back_from_bfloat16": (TO_HF, {"megatron_path": f"bfloat16/out/{ITERATION}"}),
     "to_bfloat16": (TO_HF, {**CHECKPOINT, "torch_dtype": "bfloat16"}),
     "through_a_link": (TO_HF, {"megatron_path": "latest"}),
@@ -145,8 +148,36 @@ def weights(folder: Path) -> dict[str, bytes]:
     return {name: content[8 + length + begin : 8 + length + end] for name, (begin, end) in places.items()}
 
 
+def convert_in_two_processes(python: Path, environment: dict[str, str], folder: Path) -> None:
+    """Run the step as the runner does, with each weight split over two processes."""
+    attempt = folder / "two"
+    attempt.mkdir()
+    config = {
+        key: str(folder / name) for key, name in (("hf_model_path", "base"), ("megatron_path", "two/out"))
+    }
+    (attempt / "config.yaml").write_text(yaml.safe_dump({**config, "torch_dtype": "float32", "tp": 2}))
+    program = STEPS / TO_MEGATRON / "step.py"
+    torchrun = [python, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*torchrun, program, "--config", "config.yaml"],
+        cwd=attempt,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
 @pytest.fixture(scope="module")
-def converted(in_megatron: Any, word_tokenizer: Path, tmp_path_factory: pytest.TempPathFactory) -> Converted:
+def converted(
+    in_megatron: Any,
+    megatron_python: Path,
+    library_environment: dict[str, str],
+    word_tokenizer: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Converted:
     done = Converted(tmp_path_factory.mktemp("converted"))
     tokenizer = shutil.copytree(word_tokenizer, done.folder / "tokenizer")
     for name, text in EXTRA_FILES.items():
@@ -161,6 +192,7 @@ def converted(in_megatron: Any, word_tokenizer: Path, tmp_path_factory: pytest.T
     ]
     made = in_megatron([*requests, *done.requests(FIRST)])
     done.answers = dict(zip(FIRST, made[len(requests) :], strict=True))
+    convert_in_two_processes(megatron_python, library_environment, done.folder)
     odd_models(done.folder)
     odd_checkpoints(done.folder)
     compare = [{"call": "compared", **case} for case in COMPARED.values()]
@@ -172,7 +204,7 @@ def converted(in_megatron: Any, word_tokenizer: Path, tmp_path_factory: pytest.T
 def test_there_and_back_changes_nothing(converted: Converted) -> None:
     base = weights(converted.folder / "base")
     assert len(base) == 21
-    for name in ("back", "through_a_link", "newest"):
+    for name in ("back", "back_from_two", "through_a_link", "newest"):
         assert weights(converted.out(name)) == base
     for name in ("megatron", "back"):
         found = converted.comparison(name)
@@ -194,6 +226,14 @@ def test_what_the_comparison_takes_for_a_change(
     converted: Converted, name: str, told: dict[str, Any]
 ) -> None:
     assert told.items() <= converted.answers[name].items()
+
+
+def test_two_processes_that_share_the_weights_write_one_checkpoint(converted: Converted) -> None:
+    folder = converted.folder / "two"
+    (output,) = json.loads((folder / "outputs.json").read_text())
+    assert output["path"] == str(folder / "out" / ITERATION)
+    found = json.loads((folder / "out" / ITERATION / "conversion.json").read_text())
+    assert (found["tensors"], found["largest_difference"]) == (21, 0.0)
 
 
 def test_the_checkpoint_is_the_first_iteration_of_a_run(converted: Converted) -> None:

@@ -109,9 +109,16 @@ class Cluster:
         """End every ssh connection that there is; new ones are taken, and what was started goes on."""
         self._kill(sessions(self.daemons["sshd"].pid))
 
-    def killsessions(self) -> None:
+    def kill_sessions(self) -> None:
         """End every ssh connection, and what was started through it: the host itself went down."""
         self._kill(descendants(self.daemons["sshd"].pid))
+
+    def pause_scheduler(self) -> None:
+        """The controller answers nobody until `continue_scheduler`."""
+        self.daemons["slurmctld"].send_signal(signal.SIGSTOP)
+
+    def continue_scheduler(self) -> None:
+        self.daemons["slurmctld"].send_signal(signal.SIGCONT)
 
     def fail_node(self, node: str) -> None:
         """A node dies with everything that runs on it, in a moment; Slurm is told."""

@@ -114,13 +114,13 @@ class Site:
         assert code is None or process.returncode == code, stdout + stderr
         return {step["name"]: step["status"] for step in json.loads(stdout)["steps"]}
 
-    def wait(self, condition: Callable[[], Any], what: str) -> Any:
+    def wait(self, condition: Callable[[], Any], what: str, every: float = 0.1) -> Any:
         """Poll until the condition holds; what it gave."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         while time.monotonic() < deadline:
             if value := condition():
                 return value
-            time.sleep(0.1)
+            time.sleep(every)
         pytest.fail(f"no {what} within {DEADLINE_SECONDS:.0f} s: {self.cluster.jobs()}\n{self.logs()}")
 
     def wait_for_empty_queue(self) -> None:

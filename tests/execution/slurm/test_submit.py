@@ -81,11 +81,12 @@ def test_nothing_is_submitted_that_nobody_confirmed(site: Site) -> None:
 
 
 def test_a_connection_that_drops_during_the_submission_takes_every_job_back(site: Site) -> None:
-    steps = {f"s{number}": repeat("chat", times=number) for number in range(1, 40)}
+    steps = {f"s{number}": repeat("chat", times=number) for number in range(1, 26)}
     file = site.pipeline("many.yaml", **steps)
     process = site.start("pipeline", "run", file, "--batch", "far", "--yes")
-    site.wait(lambda: len(site.cluster.jobs()) > 5, "submission that has begun")
+    wait_for_its_middle(site)
     site.cluster.cut_connections()
+    site.cluster.continue_scheduler()
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, "NMT650" in errors) == (4, True), errors
     site.wait_for_empty_queue()
@@ -95,11 +96,12 @@ def test_a_connection_that_drops_during_the_submission_takes_every_job_back(site
 def test_a_host_that_goes_down_during_the_submission_leaves_held_jobs_that_resume_replaces(
     site: Site,
 ) -> None:
-    steps = {f"s{number}": repeat("chat", times=number) for number in range(1, 13)}
+    steps = {f"s{number}": repeat("chat", times=number) for number in range(1, 26)}
     file = site.pipeline("many.yaml", **steps)
     process = site.start("pipeline", "run", file, "--batch", "far", "--yes")
-    site.wait(lambda: len(site.cluster.jobs()) > 5, "submission that has begun")
+    wait_for_its_middle(site)
     site.cluster.kill_sessions()
+    site.cluster.continue_scheduler()
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, "runs resume" in errors) == (4, True), errors
     assert set(site.cluster.jobs().values()) == {"PENDING"}
@@ -156,6 +158,12 @@ def test_ctrl_c_leaves_and_the_jobs_go_on(site: Site) -> None:
     (site.project / "pause").write_text("go on", encoding="utf-8")
     site.wait_for_empty_queue()
     assert site.status(code=0) == {"link-repeat": "done"}
+
+
+def wait_for_its_middle(site: Site) -> None:
+    """Stop the scheduler when a submission has begun and is not over."""
+    site.wait(site.cluster.jobs, "submission that has begun", every=0.0)
+    site.cluster.pause_scheduler()
 
 
 def _holding(folders: list[Path], text: str) -> list[str]:

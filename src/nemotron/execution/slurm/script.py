@@ -142,9 +142,9 @@ cd {folder} || exit 1
 export PYTHONPATH={code}
 export NEMOTRON_JOB_STARTED=$(date +%s)
 # Before the end comes, the step is asked to save its state; its own processes get the signal, not this shell.
-notice() {{ : >notice; scancel --signal=TERM "$SLURM_JOB_ID"; }}
+notice() {{ scancel --signal=TERM "$SLURM_JOB_ID"; }}
 trap notice TERM
-rm -f notice requeue"""
+rm -f requeue"""
 
 _MASTER = """\
 head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)

@@ -20,7 +20,6 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,42 +27,11 @@ import megatron_starts
 import yaml
 from gpu_host import HERE, Host, end_of
 from gpu_pool import Task, run_all
+from megatron_cases import CASES, SIZES, Case
 
 SEQ_LENGTH, GLOBAL_BATCH, STEPS, DROPPED_STEPS, COMPARED_STEPS = 4096, 8, 20, 5, 10
 ITERATION = re.compile(r"elapsed time per iteration \(ms\):\s*([\d.]+)")
 PEAK = re.compile(r"peak memory: ([\d.]+) GiB")
-SIZES = {
-    "tp": "tensor_model_parallel_size",
-    "pp": "pipeline_model_parallel_size",
-    "cp": "context_parallel_size",
-    "ep": "expert_model_parallel_size",
-    "sp": "sequence_parallel",
-}
-
-
-@dataclass(frozen=True)
-class Case:
-    """One training: a kind of step, a model, the GPUs and the layout on them."""
-
-    name: str
-    gpus: int
-    layout: dict[str, Any] = field(default_factory=dict)
-    kind: str = "sft"
-    model: str = "dense"
-
-
-CASES = [
-    Case("sft on 1", 1),
-    Case("lora on 1", 1, kind="peft"),
-    Case("dp 2", 2),
-    Case("tp 2", 2, {"tp": 2, "sp": True}),
-    Case("pp 2", 2, {"pp": 2}),
-    Case("moe on 1", 1, model="moe"),
-    Case("pp 4", 4, {"pp": 4}),
-    Case("tp 2 pp 2", 4, {"tp": 2, "pp": 2}),
-    Case("cp 2 dp 2", 4, {"cp": 2}),
-    Case("moe ep 4", 4, {"ep": 4}, model="moe"),
-]
 # On the CPU: nothing is packed, and numbers have 32 bits.
 TINY = {
     "dataset.packed_sequence_specs": None,
@@ -132,12 +100,26 @@ class Bench:
     # --- layouts ------------------------------------------------------------------------------------------
 
     def layouts(self) -> None:
-        """Train in every layout that the GPUs hold; losses, tokens/s and peak memory of each."""
-        ran = run_all([Task(case.name, case.gpus, self._training(case)) for case in CASES], self.host.gpus)
+        """Train in every layout that the GPUs hold; losses, tokens/s and peak memory of each.
+
+        What an earlier call finished is not run again, so that a call with too little time can be repeated.
+        """
+        finished = {case.name: self._finished(case) for case in CASES}
+        left = [case for case in CASES if not finished[case.name].is_file()]
+        failed = run_all([Task(case.name, case.gpus, self._training(case)) for case in left], self.host.gpus)
+        ran = {
+            name: json.loads(file.read_text(encoding="utf-8"))
+            if file.is_file()
+            else failed.get(name, "not run")
+            for name, file in finished.items()
+        }
         self.write("layouts", {"largest_difference": _differences(ran), "cases": ran})
 
-    def _training(self, case: Case) -> Callable[[list[str]], dict[str, Any]]:
-        def run(devices: list[str]) -> dict[str, Any]:
+    def _finished(self, case: Case) -> Path:
+        return self.work / f"ran-{case.name.replace(' ', '-')}.json"
+
+    def _training(self, case: Case) -> Callable[[list[str]], None]:
+        def run(devices: list[str]) -> None:
             began = time.perf_counter()
             log = self._train(case, devices, self.work / f"out-{case.name.replace(' ', '-')}")
             told = log.with_name("progress.jsonl").read_text(encoding="utf-8")
@@ -145,12 +127,13 @@ class Bench:
             if case is CASES[0]:
                 shutil.copyfile(log.with_name("config.yaml"), self.work / "resolved.yaml")
             peak = PEAK.search(log.read_text(encoding="utf-8", errors="replace"))
-            return {
+            found = {
                 "tokens_per_s": statistics.fmean(line["tokens_per_s"] for line in lines[DROPPED_STEPS:]),
                 "peak_gib": float(peak[1]) if peak else None,
                 "losses": [line["loss"] for line in lines],
                 "seconds": time.perf_counter() - began,
             }
+            self._finished(case).write_text(json.dumps(found), encoding="utf-8")
 
         return run
 

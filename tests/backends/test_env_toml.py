@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from step_errors import recognised
 from catalogs.helpers import run_step
+from step_errors import recognised
 
 from nemotron.artifacts.record import read_record
 from nemotron.execution.runner import Outcome

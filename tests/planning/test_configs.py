@@ -39,6 +39,7 @@ def test_so_it_does_for_an_output_that_another_step_takes() -> None:
 
 
 def test_without_gpus_the_tiny_config_is_taken_where_it_makes_that() -> None:
-    assert config_of("sft/automodel", "checkpoint_hf", "chat.jsonl", model="Qwen/Qwen3-8B", gpus=0) == "tiny"
+    base = "base:checkpoint_hf=hub:Qwen/Qwen3-8B"
+    assert config_of("peft/automodel", "checkpoint_lora", "chat.jsonl", base, gpus=0) == "tiny"
     seed = "seed:training_jsonl=chat.jsonl"
     assert config_of("sdg/data_designer", "preference_jsonl", seed, gpus=0) == "rl_pref"

@@ -10,7 +10,7 @@ import pytest
 
 from nemotron.catalog.catalog import Catalog, Step, default_catalog
 from nemotron.catalog.manifest import Consumes, Produces
-from nemotron.checking import surroundings
+from nemotron.checking import library_parts, surroundings
 from nemotron.checking.check import RULES, check_step
 from nemotron.config.secrets import looks_secret
 from nemotron.config.tree import MISSING, join_key, leaves
@@ -60,7 +60,9 @@ CONFIGS = {
 }
 WITHOUT_TINY = {"env/env_toml"}
 # What a trainer, a packer or a preparer must agree on with the others, where its config states it.
-OF_THE_MACHINE = {rule for name, rule in vars(surroundings).items() if rule in RULES}
+OF_THE_MACHINE = {
+    rule for module in (surroundings, library_parts) for rule in vars(module).values() if rule in RULES
+}
 
 
 @cache

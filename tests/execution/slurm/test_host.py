@@ -40,7 +40,7 @@ def test_a_profiles_user_port_and_key_are_handed_to_ssh_which_never_asks(fake_ss
 
 
 def test_a_connection_that_the_user_shares_already_is_left_alone(fake_ssh: Path) -> None:
-    (fake_ssh / "settings").write_text("user me\ncontrolpath /home/me/.ssh/c-%C\n", encoding="utf-8")
+    (fake_ssh / "settings").write_text("user me\ncontrolpath /there/c-%C\n", encoding="utf-8")
     Host("login").run("true\n")
     assert [word for word in arguments(fake_ssh) if word.startswith("Control")] == []
 

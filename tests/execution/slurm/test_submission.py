@@ -49,7 +49,7 @@ def placed(project: Path, *, times: int = 2, **keys: Any) -> dict[str, Placed]:
 
 
 def told(steps: dict[str, Placed], name: str, wanted: Wanted = EVERYTHING) -> dict[str, Any]:
-    attempts = {step: Attempt(Path("/home/runs/r") / step / "1") for step in steps}
+    attempts = {step: Attempt(Path("/here/runs/r") / step / "1") for step in steps}
     job = job_spec(steps[name], f"nmt-r-{name}", PurePosixPath("/shared/r"), attempts[name])
     return orders(steps[name], job, attempts, wanted)
 

@@ -23,7 +23,7 @@ class Host:
         self.on_cpu = on_cpu
         self.python = require("megatron_bridge").python
         self.gpus = ["cpu"] if on_cpu else _gpus()
-        (self.work / ".nemotron").mkdir(parents=True, exist_ok=True)
+        self.work.mkdir(parents=True, exist_ok=True)
 
     def environment(self, devices: list[str]) -> dict[str, str]:
         """This process's environment, in which these GPUs alone are seen."""
@@ -39,8 +39,11 @@ class Host:
         gpus = "0" if self.on_cpu else str(len(devices))
         argv = [sys.executable, "-m", "nemotron", "steps", "run", step, "--gpus", gpus, "--json", "--quiet"]
         argv += [f"{key}={_as_yaml(value)}" for key, value in keys.items()]
+        # The number of GPUs is no part of a step's key: side by side, two layouts may be one step to a store.
+        project = self.work / "projects" / ("-".join(devices) or "cpu")
+        (project / ".nemotron").mkdir(parents=True, exist_ok=True)
         environment = self.environment(devices)
-        done = subprocess.run(argv, cwd=self.work, env=environment, capture_output=True, text=True)
+        done = subprocess.run(argv, cwd=project, env=environment, capture_output=True, text=True)
         told: dict[str, Any] = json.loads(done.stdout) if done.stdout else {}
         if done.returncode:
             log = end_of(Path(told["log"])) if told.get("log") else done.stderr

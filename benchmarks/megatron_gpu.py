@@ -172,8 +172,8 @@ class Bench:
     # --- overhead -----------------------------------------------------------------------------------------
 
     def overhead(self) -> None:
-        """Three pairs, each on a GPU of its own; the order alternates."""
-        ran = run_all([Task(f"pair {n}", 1, self._pair(n)) for n in (1, 2, 3)], self.host.gpus)
+        """Three pairs, one after the other with nothing beside them; the order alternates."""
+        ran = run_all([Task(f"pair {n}", 1, self._pair(n)) for n in (1, 2, 3)], self.host.gpus[:1])
         ratios = [pair["ratio"] for pair in ran.values() if isinstance(pair, dict)]
         median = statistics.median(ratios) if ratios else None
         self.write("overhead", {"median_ratio": median, "pairs": ran})

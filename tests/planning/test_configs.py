@@ -43,3 +43,10 @@ def test_without_gpus_the_tiny_config_is_taken_where_it_makes_that() -> None:
     assert config_of("peft/automodel", "checkpoint_lora", "chat.jsonl", base, gpus=0) == "tiny"
     seed = "seed:training_jsonl=chat.jsonl"
     assert config_of("sdg/data_designer", "preference_jsonl", seed, gpus=0) == "rl_pref"
+
+
+def test_an_adapter_of_a_large_model_is_trained_on_all_gpus() -> None:
+    catalog = default_catalog()
+    haves = [parse_have(have, catalog.types) for have in ("chat.jsonl", "hub:meta-llama/Llama-3.1-70B")]
+    plan = make_plan(PlanWish("checkpoint_lora", haves, gpus=8, library="automodel"), catalog)
+    assert [(node.step, plan.draft.gpus[node.name]) for node in plan.nodes] == [("peft/automodel", 8)]

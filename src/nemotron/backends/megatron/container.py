@@ -24,7 +24,7 @@ def build(job: Job, base: Path, bridge: Any, *, without_cuda: bool) -> Any:
     container = _from_recipe(job.config["recipe"]) if job.config.get("recipe") else _plain(bridge)
     container.tokenizer.tokenizer_model = str(base)
     container.logger.tensorboard_dir = None
-    container.train.exit_signal_handler = True
+    container.train.exit_signal_handler = container.train.exit_signal_handler_for_dataloader = True
     if sections.get("mixed_precision") is None:
         _compute_in_float32(container)
     dataset = sections.pop("dataset", {})

@@ -41,7 +41,7 @@ def test_an_unknown_step_is_refused_with_the_nearest(branches: Branches, nemotro
 def test_a_log_is_followed_until_the_run_ends(branches: Branches, project: Path) -> None:
     (project / "pause").touch()
     branches.change("left", pause=str(project / "pause"))
-    runner = start_nemotron("pipeline", "run", "branches.yaml")
+    runner = start_nemotron("pipeline", "run", "branches.yaml", "--jobs", "1")
     wait_for(lambda: list(project.glob(".nemotron/runs/*/left/1/progress.jsonl")), "second step")
     following = start_nemotron("runs", "logs", "last", "--follow")
     assert following.stdout is not None

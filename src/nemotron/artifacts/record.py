@@ -69,6 +69,15 @@ def record_path(artifact: Path) -> Path:
     return artifact / RECORD_NAME
 
 
+def artifact_of(path: Path) -> Path:
+    """The artifact that a path means: its record's own path means it too."""
+    if path.name == RECORD_NAME:
+        return path.parent
+    if path.name.endswith(f".{RECORD_NAME}"):
+        return path.with_name(path.name.removesuffix(f".{RECORD_NAME}"))
+    return path
+
+
 def describe(
     path: Path,
     *,

@@ -10,6 +10,8 @@ import re
 from typing import Any
 
 REDACTED = "<redacted>"
+# What interpolation leaves of a secret-named variable: `nemotron.backends.job` fills in the same.
+SECRET_REFERENCE = re.compile(r"\$\{oc\.env:([A-Za-z_]\w*)\}")
 
 _SECRET_WORDS = (
     r"(?:api_?key|(?:secret|private|access)_key|secret|password|passwd|passphrase"

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from nemotron.config.secrets import SECRET_REFERENCE
 from nemotron.config.tree import join_key, leaves
 from nemotron.diagnostic import Diagnostic, blocked
 from nemotron.execution.interpreter import Interpreter
 from nemotron.execution.processes import MARK
 from nemotron.planning.request import StepRequest
-
-# What interpolation leaves of a secret-named variable: `nemotron.backends.job` fills in the same.
-SECRET_REFERENCE = re.compile(r"\$\{oc\.env:([A-Za-z_]\w*)\}")
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 # What belongs to the Python that runs the command line and would mislead the job's.

@@ -41,7 +41,7 @@ def _fate(
     fates: dict[str, Foreseen],
 ) -> Foreseen:
     """Also adds what a finished step made to `made`."""
-    may_run = wanted.only is None or step.name in wanted.only
+    may_run = wanted.allows(step.name)
     before = [fates[name] for name in dict.fromkeys(step.needs()) if name in fates]
     if lost := [each for each in before if each.fate == "not run"]:
         return Foreseen(step.name, step.step, "not run", f"it needs {lost[0].name}")

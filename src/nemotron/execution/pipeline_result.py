@@ -26,6 +26,10 @@ class Wanted:
     keep_going: bool = False
     jobs: int | None = None
 
+    def allows(self, step: str) -> bool:
+        """Whether a step may run."""
+        return self.only is None or step in self.only
+
 
 EVERYTHING = Wanted()
 
@@ -40,6 +44,11 @@ class StepResult:
     why: str = ""
     outcome: Outcome | None = None
     diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    @property
+    def is_made(self) -> bool:
+        """Whether what it makes is there for those that need it."""
+        return self.status in ("done", "skipped")
 
     @property
     def ended_badly(self) -> bool:

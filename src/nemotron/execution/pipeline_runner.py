@@ -147,28 +147,28 @@ class _Work:
 
     def held_up(self, step: PipelineStep) -> StepResult | None:
         """The result of a step that is not started; None when it is."""
-        results = self.in_order()
-        before = self.pipeline.before(step.name)
-        needed = [r for r in results if r.name in before and r.status not in ("done", "skipped")]
-        if needed:
+        if needed := self._lost(step):
             found = [] if any(r.ended_badly for r in needed) else self._not_asked_for(step, needed[0])
             return StepResult(step.name, step.step, "not run", f"it needs {needed[0].name}", None, found)
         if self.crew.requests.came:
             return StepResult(step.name, step.step, "not run", "the run was interrupted")
-        bad = [result for result in results if result.ended_badly]
+        bad = [result for result in self.in_order() if result.ended_badly]
         if bad and not self.wanted.keep_going:
             return StepResult(step.name, step.step, "not run", f"{bad[0].name} did not end well")
         return None
 
     def _waits_for_another(self, step: PipelineStep) -> bool:
         """Whether something that the step needs has not ended, and nothing that it needs ended badly."""
+        return not self._lost(step) and not self.pipeline.before(step.name) <= self.results.keys()
+
+    def _lost(self, step: PipelineStep) -> list[StepResult]:
+        """What the step needs and will not get in this run."""
         before = self.pipeline.before(step.name)
-        lost = any(r.name in before and r.status not in ("done", "skipped") for r in self.results.values())
-        return not lost and not before <= self.results.keys()
+        return [result for result in self.in_order() if result.name in before and not result.is_made]
 
     def _not_asked_for(self, step: PipelineStep, needed: StepResult) -> list[Diagnostic]:
         """The problem of a step that was asked for and needs one that was not and is not finished."""
-        if not self._may_run(step):
+        if not self.wanted.allows(step.name):
             return []
         where = self.pipeline.place("steps", needed.name)
         summary = f"{step.name} needs {needed.name}, which is not finished and was not asked for"
@@ -200,7 +200,7 @@ class _Work:
             problems += plan.problems if plan else []
             if plan is None or problems:
                 return not_started(step, problems)
-            if not self._may_run(step) and plan.finished is None:
+            if not self.wanted.allows(step.name) and plan.finished is None:
                 why = "it was not asked for, and is not finished"
                 return StepResult(step.name, step.step, "not run", why)
             force = step.name in self.wanted.force
@@ -228,6 +228,3 @@ class _Work:
         self.results[step.name] = result
         write_status(self.run, self.in_order())
         self.events.ended(step, result)
-
-    def _may_run(self, step: PipelineStep) -> bool:
-        return self.wanted.only is None or step.name in self.wanted.only

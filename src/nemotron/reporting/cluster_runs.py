@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from nemotron.execution.slurm.states import EXPLAINED, JobState
@@ -66,15 +67,4 @@ def _explained(found: StepReport, attempt: Attempt) -> StepReport:
         return found
     diagnostics = told.get("diagnostics", [])
     why = diagnostics[0]["summary"] if diagnostics else found.why
-    return StepReport(
-        found.name,
-        found.step,
-        found.status,
-        why,
-        found.seconds,
-        found.artifacts,
-        diagnostics,
-        told.get("recoveries", []),
-        found.progress,
-        attempt,
-    )
+    return replace(found, why=why, diagnostics=diagnostics, recoveries=told.get("recoveries", []))

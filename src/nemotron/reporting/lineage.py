@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nemotron.artifacts.digest import RECORD_NAME
 from nemotron.artifacts.facts import input_digest
-from nemotron.artifacts.record import Artifact, InputEntry, is_complete, read_record, record_file
+from nemotron.artifacts.record import Artifact, InputEntry, artifact_of, is_complete, read_record, record_file
 from nemotron.diagnostic import Diagnostic, Failure, error
 from nemotron.nearest import near_file
 
@@ -33,23 +33,13 @@ class Ancestor:
 
 def lineage(path: Path) -> Ancestor:
     """An artifact with everything that it was made from. Failure NMT811 where it has no record."""
-    path = _artifact(path)
+    path = artifact_of(Path(os.path.abspath(path.expanduser())))
     record = read_record(path)
     if record is None:
         raise Failure(_no_record(path))
     note = "" if is_complete(path, record) else "files are missing, or have another size"
     seen = {str(record_file(path))}
     return Ancestor(str(path), record.type, "", record, note, _inputs(record, seen))
-
-
-def _artifact(path: Path) -> Path:
-    """The artifact that a path means: its record's own path means it too."""
-    path = Path(os.path.abspath(path.expanduser()))
-    if path.name == RECORD_NAME:
-        return path.parent
-    if path.name.endswith(f".{RECORD_NAME}"):
-        return path.with_name(path.name.removesuffix(f".{RECORD_NAME}"))
-    return path
 
 
 def _inputs(record: Artifact, seen: set[str]) -> list[Ancestor]:

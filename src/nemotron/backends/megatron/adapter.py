@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from nemotron.backends.automodel.checkpoints import TOKENIZER_FILES
+from nemotron.backends.carried_files import copy_tokenizer
 from nemotron.backends.job import Job
 
 FOLDER = "adapter"
@@ -31,9 +31,7 @@ def write(folder: Path, model: Any, bridge: Any, peft: Any, base: Path, job: Job
     save_file(weights, new / "adapter_model.safetensors", metadata={"format": "pt"})
     described = _peft_config(peft, list(weights), str(job.config["hf_model_path"]))
     (new / "adapter_config.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
-    for name in TOKENIZER_FILES:
-        if (base / name).is_file():
-            shutil.copyfile(base / name, new / name)
+    copy_tokenizer(base, new)
     new.rename(folder)
 
 

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from nemotron.config.secrets import SECRET_REFERENCE
 from nemotron.execution.store import read_json, write_json
 from nemotron.files import write_atomic
-
-SECRET_REFERENCE = re.compile(r"\$\{oc\.env:([A-Za-z_]\w*)\}")
 
 
 class NotReady(Exception):

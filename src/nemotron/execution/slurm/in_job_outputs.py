@@ -19,6 +19,7 @@ from nemotron.artifacts.record import (
     FactValue,
     InputEntry,
     Producer,
+    artifact_of,
     describe,
     is_complete,
     read_record,
@@ -60,11 +61,7 @@ def finished(files: JobFiles) -> list[dict[str, Any]] | None:
 
 def _records_below(folder: Path) -> Iterable[tuple[Path, Artifact]]:
     for file in sorted(folder.rglob(f"*{RECORD_NAME}")):
-        path = (
-            file.parent
-            if file.name == "artifact.json"
-            else file.with_name(file.name[: -len(".artifact.json")])
-        )
+        path = artifact_of(file)
         if (record := read_record(path)) is not None:
             yield path, record
 

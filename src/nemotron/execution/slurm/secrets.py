@@ -9,9 +9,9 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 
+from nemotron.config.secrets import SECRET_REFERENCE
 from nemotron.config.tree import KeyPath, join_key, leaves
 from nemotron.diagnostic import Diagnostic, blocked
-from nemotron.execution.command import SECRET_REFERENCE
 from nemotron.execution.slurm.submission import Placed
 
 

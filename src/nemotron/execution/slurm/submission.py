@@ -113,7 +113,7 @@ def orders(step: Placed, job: JobSpec, attempts: dict[str, Attempt], wanted: Wan
         "processes": job.processes,
         "resumable": manifest.step.resumable,
         "may_be_taken_again": may_be_taken_again(step.request),
-        "may_run": wanted.only is None or step.name in wanted.only,
+        "may_run": wanted.allows(step.name),
         "is_forced": step.name in wanted.force,
         "retries": step.profile.retries,
         "time_seconds": step.profile.time_seconds,

@@ -48,6 +48,18 @@ def test_a_step_gets_what_was_named_then_the_offer_then_what_it_asks_for(
 
 
 @pytest.mark.parametrize(
+    ("run", "offer", "expected"),
+    [({"gpus": 1}, TWO_OF_EIGHT, (16, 2)), ({"gpus": 1}, UNSAID, (1, 1)), ({"gpus": 0}, EIGHT, (0, 1))],
+)
+def test_a_trainer_takes_all_gpus_though_its_config_asks_for_one(
+    small: SmallCatalog, run: dict[str, int], offer: Offer, expected: tuple[int, int]
+) -> None:
+    small.step("train/one", '[parallelism]\nrules = "fsdp2"\n', head="gpus = 1", default="a: 1\n")
+    step = small.catalog().find("one")
+    assert place(step, RunSection(**run), offer, None, None) == expected
+
+
+@pytest.mark.parametrize(
     ("above", "below", "expected"),
     [
         (UNSAID, TWO_OF_EIGHT, TWO_OF_EIGHT),

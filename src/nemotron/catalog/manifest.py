@@ -275,6 +275,11 @@ class Manifest(Table):
     credentials: dict[str, str] = {}
     reference: Reference = Reference()
 
+    @property
+    def takes_all_gpus(self) -> bool:
+        """Whether the step takes every GPU there is: what is made for several does, and every trainer."""
+        return self.step.gpus > 1 or self.parallelism is not None
+
     def library_with(self, value_of: Callable[[str], Any]) -> str | None:
         """The library that a job runs under; `value_of` gives the value of a key of its config."""
         for other in self.libraries:

@@ -75,10 +75,10 @@ def asks_a_service(step: Step, node: Node, types: Types) -> bool:
 
 
 def gpus_for(step: Step, config: str, gpus: int | None) -> int | None:
-    """All GPUs for a trainer, and for what is made for several; for the others what their config asks for."""
+    """All GPUs for a step that takes all of them; for the others what their config asks for."""
     if gpus is None:
         return None
-    if step.manifest.step.gpus > 1 or step.manifest.parallelism is not None:
+    if step.manifest.takes_all_gpus:
         return gpus
     asked = _layers(step, config).get("run.gpus")
     return min(asked if isinstance(asked, int) else step.manifest.step.gpus, gpus)

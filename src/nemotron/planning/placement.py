@@ -32,18 +32,17 @@ UNSAID = Offer()
 def place(step: Step, run: RunSection, offer: Offer, gpus: int | None, nodes: int | None) -> tuple[int, int]:
     """GPUs in all and nodes: as named, else by the offer, else the config's `run:`, the manifest.
 
-    A step that is made for several GPUs gets all of the offer; another one no more than it asks for, and one
-    that asks for none gets none.
+    A step that takes all GPUs gets the whole offer; another one no more than it asks for, and one that asks
+    for none gets none.
     """
-    usual = step.manifest.step.gpus
-    asked = usual if run.gpus is None else run.gpus
+    asked = step.manifest.step.gpus if run.gpus is None else run.gpus
     per_node = offer.gpus_per_node
     if gpus is not None:
         fitting = -(-gpus // per_node) if per_node else run.nodes
         return gpus, nodes or fitting or 1
     if not per_node or asked == 0:
         return asked, nodes or (offer.nodes if asked else None) or run.nodes or 1
-    if usual > 1:
+    if step.manifest.takes_all_gpus:
         nodes = nodes or offer.nodes or 1
         return nodes * per_node, nodes
     return min(asked, per_node), nodes or 1

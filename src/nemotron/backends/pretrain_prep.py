@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections import Counter
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -94,12 +92,6 @@ def main(job: Job) -> list[Output]:
     spilled.mkdir()
     try:
         return [_prepare(job, settings, output, spilled)]
-    except BrokenProcessPool as error:
-        raise JobError(
-            "NMT501",
-            "a worker process was ended from outside, most likely because memory ran out",
-            fix=f"workers={max(1, settings.workers // 2)}",
-        ) from error
     finally:
         shutil.rmtree(spilled, ignore_errors=True)
 
@@ -167,14 +159,7 @@ def _tokenize(job: Job, settings: Settings, workers: Workers) -> Counter[str]:
     print(
         f"tokenising {len(settings.files)} files ({size:,} bytes), {settings.workers} processes", flush=True
     )
-    started = time.monotonic()
-
-    def report() -> None:
-        rate = workers.tokens_done / max(time.monotonic() - started, 1e-3)
-        job.progress(workers.bytes_done >> 10, max(size >> 10, 1), unit="KiB", tokens_per_s=round(rate))
-
-    counts = workers.tokenize(chunks_of(settings.sources, chunk_bytes), report)
-    report()
+    counts = workers.tokenize(job, chunks_of(settings.sources, chunk_bytes), size)
     if not counts["documents_read"]:
         raise JobError("NMT214", "the input is empty: it holds no documents", file=settings.files[0])
     if not counts["tokens"]:

@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import time
 from collections import Counter
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -41,15 +39,7 @@ def main(job: Job) -> list[Output]:
     request = rules.digest_of_request(settings)
     if (summary := _read(output / "summary.json")).get("request") != request:
         unfinished = _unfinished(output, request)
-        try:
-            recipe = rules.recipe(settings, unfinished)
-            summary = _pack(job, settings, recipe, output, unfinished)
-        except BrokenProcessPool as error:
-            raise JobError(
-                "NMT501",
-                "a worker process was ended from outside, most likely because memory ran out",
-                fix=f"workers={max(1, settings.workers // 2)}",
-            ) from error
+        summary = _pack(job, settings, rules.recipe(settings, unfinished), output, unfinished)
         write_json(output / "summary.json", {"request": request, **summary})
     shutil.rmtree(output / ".partial", ignore_errors=True)
     return [Output("packed_parquet", output, summary["facts"])]
@@ -97,15 +87,7 @@ def _tokenize(job: Job, settings: Settings, workers: Workers, unfinished: Path) 
         f"{settings.workers} processes",
         flush=True,
     )
-    started = time.monotonic()
-
-    def report() -> None:
-        rate = workers.tokens_done / max(time.monotonic() - started, 1e-3)
-        done = min(read + workers.bytes_done, size)
-        job.progress(done >> 10, max(size >> 10, 1), unit="KiB", tokens_per_s=round(rate))
-
-    counts.update(workers.tokenize(left, report))
-    job.progress(max(size >> 10, 1), max(size >> 10, 1), unit="KiB")
+    counts.update(workers.tokenize(job, left, size, before=read))
     if not counts["conversations_read"]:
         raise JobError("NMT214", "the input is empty: it holds no conversations", file=settings.files[0])
     if not counts["tokens"]:

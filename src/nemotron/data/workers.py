@@ -1,4 +1,4 @@
-"""A pool of processes that tokenise chunks and write shards, and counts shared by them. Starts processes.
+"""A pool of processes that tokenise chunks and write shards, and tells how far they are. Starts processes.
 
 What they make of a chunk is not known here: `make` gives each process its own function for it.
 """
@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import copyreg
 import multiprocessing
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from nemotron.backends.job import JobError
+from nemotron.backends.job import Job, JobError
 from nemotron.data.sources import Chunk
 
 Item = TypeVar("Item")
@@ -43,7 +45,7 @@ class Workers:
         # Not fork: this process holds threads of the libraries by now.
         context = multiprocessing.get_context("spawn")
         self._done = context.Array("q", 3)  # bytes, tokens, whether to stop
-        self._most_waiting = 2 * count
+        self._count = count
         self._executor: Executor
         if count == 1:
             _start_worker(make, self._done)
@@ -62,37 +64,45 @@ class Workers:
         self._done[2] = error is not None
         self._executor.shutdown(wait=True, cancel_futures=True)
 
-    @property
-    def bytes_done(self) -> int:
-        """Bytes of input that are tokenised."""
-        return int(self._done[0])
+    def tokenize(self, job: Job, chunks: Iterable[Chunk], size: int, before: int = 0) -> Counter[str]:
+        """Tokenise all chunks, and tell the job about once a second how far it is; the sum of their counts.
 
-    @property
-    def tokens_done(self) -> int:
-        return int(self._done[1])
-
-    def tokenize(self, chunks: Iterable[Chunk], report: Callable[[], None]) -> Counter[str]:
-        """Tokenise all chunks; the sum of their counts. `report` is called about once a second, and
-        after each chunk.
-
-        Errors of the earliest chunk come first, whichever worker is fastest.
+        `before` of the `size` bytes of all inputs were tokenised earlier. Errors of the earliest chunk come
+        first, whichever worker is fastest.
         """
+        started, total = time.monotonic(), max(size >> 10, 1)
+
+        def tell(done: int) -> None:
+            rate = self._done[1] / max(time.monotonic() - started, 1e-3)
+            job.progress(done, total, unit="KiB", tokens_per_s=round(rate))
+
         counts: Counter[str] = Counter()
-        for result in self.map(_tokenize, chunks, report):
+        for result in self.map(_tokenize, chunks, lambda: tell(min(before + self._done[0], size) >> 10)):
             counts.update(result)
+        tell(total)
         return counts
 
     def map(
         self, task: Callable[[Item], Result], items: Iterable[Item], report: Callable[[], None] | None = None
     ) -> Iterator[Result]:
-        """The results in the order of `items`, of which only a few are taken in advance."""
+        """The results in the order of `items`, of which only a few are taken in advance.
+
+        JobError NMT501 where a process of the pool is ended from outside.
+        """
         waiting: deque[Future[Result]] = deque()
-        for item in items:
-            waiting.append(self._executor.submit(task, item))
-            if len(waiting) >= self._most_waiting:
+        try:
+            for item in items:
+                waiting.append(self._executor.submit(task, item))
+                if len(waiting) >= 2 * self._count:
+                    yield _result(waiting.popleft(), report)
+            while waiting:
                 yield _result(waiting.popleft(), report)
-        while waiting:
-            yield _result(waiting.popleft(), report)
+        except BrokenProcessPool as error:
+            raise JobError(
+                "NMT501",
+                "a worker process was ended from outside, most likely because memory ran out",
+                fix=f"workers={max(1, self._count // 2)}",
+            ) from error
 
 
 class _ThisProcess(Executor):

@@ -135,7 +135,9 @@ def read_packs(file: Path) -> Iterator[Pack]:
 
     shard = pyarrow.parquet.ParquetFile(file)
     for number in range(shard.num_row_groups):
-        columns = [column.combine_chunks() for column in shard.read_row_group(number).columns]
+        # One thread: each of Arrow's own would keep what it once allocated, for all shards together 30 MiB.
+        group = shard.read_row_group(number, use_threads=False)
+        columns = [column.combine_chunks() for column in group.columns]
         for ids, mask, starts in zip(*columns, strict=True):
             yield Pack(ids.values.to_numpy(), mask.values.to_numpy(), starts.as_py())
 

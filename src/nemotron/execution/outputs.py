@@ -21,8 +21,8 @@ from nemotron.artifacts.record import (
 from nemotron.catalog.manifest import FactRule, Produces
 from nemotron.config.tree import MISSING
 from nemotron.diagnostic import Diagnostic, Failure, Place, error
+from nemotron.execution.asides import move_aside
 from nemotron.execution.store import Attempt, Store, read_json
-from nemotron.faults import boundary
 from nemotron.planning.request import StepRequest
 
 
@@ -102,23 +102,16 @@ def find_finished(
 
 
 def clear_the_way(
-    request: StepRequest, folders: dict[str, Path], mark: str, *, finished: bool = False
+    request: StepRequest, folders: dict[str, Path], mark: str, *, is_forced: bool = False
 ) -> list[Path]:
-    """Move aside what a dead attempt left, unless the step goes on from it. Returns where it is now.
+    """Move aside what is in the output folders, unless the step goes on from it. Returns where it is now.
 
-    What is `finished` is moved aside too: a step that is to run again must not go on from it.
+    A step that is forced does not go on from what is there.
     """
-    moved = []
-    for folder in folders.values():
-        goes_on = request.step.manifest.step.resumable and not finished
-        if folder.exists() and not goes_on and any(folder.iterdir()):
-            word = "replaced" if finished else "unfinished"
-            aside = folder.with_name(f"{folder.name}.{word}-{mark[:8]}")
-            boundary()
-            os.replace(folder, aside)
-            boundary()
-            moved.append(aside)
-    return moved
+    if request.step.manifest.step.resumable and not is_forced:
+        return []
+    moved = [move_aside(folder, mark[:8], is_forced=is_forced) for folder in folders.values()]
+    return [aside for aside in moved if aside is not None]
 
 
 def record_outputs(request: StepRequest, attempt: Attempt, key: str) -> list[Made]:

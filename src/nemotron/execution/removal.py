@@ -15,6 +15,7 @@ from nemotron.artifacts.record import read_record
 from nemotron.config.tree import leaves
 from nemotron.config.yaml_places import read_yaml
 from nemotron.diagnostic import Failure, blocked
+from nemotron.execution.asides import asides_of
 from nemotron.execution.living import is_running
 from nemotron.execution.lock import hold
 from nemotron.execution.status import status_file
@@ -41,13 +42,14 @@ def removal_of(run: Run, store: Store) -> Removal:
         fix = f"nemotron runs cancel {run.id}"
         raise Failure(blocked("NMT809", f"{run.id} is still running", fix=fix))
     made = sorted(_artifacts_of(run, store))
+    asides = {aside: folder for folder in made for aside in asides_of(folder)}
     users = list(_users(run, store))
     kept: dict[Path, str] = {}
     # One that is kept was made from others: they are kept with it.
-    while (found := _in_use(made, kept, users)) is not None:
+    while (found := _in_use([*made, *asides], kept, users)) is not None:
         kept[found[0]] = found[1]
-    asides = [aside for folder in made if folder not in kept for aside in _asides(folder)]
-    return Removal(run, [folder for folder in made if folder not in kept] + asides, kept)
+    removed = [path for path in (*made, *asides) if path not in kept and asides.get(path) not in kept]
+    return Removal(run, removed, kept)
 
 
 def remove(removal: Removal, store: Store) -> None:
@@ -148,11 +150,6 @@ def _from(folder: Path) -> Iterator[str]:
         )
         record = read_record(artifact)
         yield from (entry.path for entry in (record.inputs if record else ()))
-
-
-def _asides(folder: Path) -> list[Path]:
-    """What dead attempts left beside a folder."""
-    return sorted(path for path in folder.parent.glob(f"{folder.name}.unfinished-*") if path.is_dir())
 
 
 def _size(folder: Path) -> int:

@@ -76,9 +76,9 @@ def prepare(request: StepRequest, store: Store) -> Plan:
     return Plan(request, interpreter, parts, key, named, folders, finished, problems)
 
 
-def run(plan: Plan, store: Store, events: Events) -> Outcome:
+def run(plan: Plan, store: Store, events: Events, *, force: bool = False) -> Outcome:
     """Run one step in a run of its own, unless it is finished. Failure NMT806, NMT704 as in `work`."""
-    return alone(events, lambda worker: work(plan, store, worker))
+    return alone(events, lambda worker: work(plan, store, worker, force=force))
 
 
 def work(
@@ -171,7 +171,7 @@ class _Attempt:
         """The attempt's folder and files, its command and its environment."""
         plan, request = self.plan, self.plan.request
         changed = [] if self.force else changes(plan, self.store)
-        moved = outputs.clear_the_way(request, plan.folders, mark, finished=self.force)
+        moved = outputs.clear_the_way(request, plan.folders, mark, is_forced=self.force)
         for folder in plan.folders.values():
             folder.mkdir(parents=True, exist_ok=True)
         run = within or self.store.new_run(request.name, to_yaml(as_pipeline(request)))

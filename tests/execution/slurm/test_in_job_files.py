@@ -143,7 +143,7 @@ def test_another_attempt_of_the_same_key_takes_what_is_finished_unless_it_is_for
     told = json.loads((attempt / "job.json").read_text(encoding="utf-8"))
     (attempt / "job.json").write_text(json.dumps({**told, "is_forced": True}), encoding="utf-8")
     assert run(attempt)["status"] == "done"
-    assert [path.name for path in tmp_path.glob("output.unfinished-*")] == ["output.unfinished-7.0"]
+    assert [path.name for path in tmp_path.glob("output.*-*")] == ["output.replaced-7.0"]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from nemotron.config.secrets import SECRET_REFERENCE
+from nemotron.execution.asides import move_aside
 from nemotron.execution.store import read_json, write_json
 from nemotron.files import write_atomic
 
@@ -125,16 +126,11 @@ def prepare(files: JobFiles) -> None:
     write_atomic(files.config, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
     for name in ("outputs.json", "error.json"):
         (files.folder / name).unlink(missing_ok=True)
+    is_forced = files.told["is_forced"] and files.start.endswith(".0")  # a later start goes on from this one
     for output in map(Path, files.told["outputs"].values()):
-        if output.is_dir() and any(output.iterdir()) and not _goes_on(files):
-            os.replace(output, output.with_name(f"{output.name}.unfinished-{files.start}"))
+        if is_forced or not files.told["resumable"]:
+            move_aside(output, files.start, is_forced=is_forced)
         output.mkdir(parents=True, exist_ok=True)
-
-
-def _goes_on(files: JobFiles) -> bool:
-    """Whether the step goes on from what is in its output folder; one that is forced does not at first."""
-    is_first = files.start.endswith(".0")
-    return files.told["resumable"] and not (files.told["is_forced"] and is_first)
 
 
 def upstream(files: JobFiles) -> dict[str, str]:

@@ -90,6 +90,26 @@ def test_what_a_kept_artifact_was_made_from_stays(
     assert kept[name["first"]] == f"{name['left']} was made from it"
 
 
+def test_what_a_forced_step_kept_goes_too_unless_it_is_used(
+    branches: Branches, nemotron: Nemotron, project: Path
+) -> None:
+    nemotron("steps", "run", "test/word_count", "data=chat.jsonl")
+    for _ in range(2):
+        nemotron("steps", "run", "test/word_count", "data=chat.jsonl", "--force")
+    (name,) = (folder for folder in folders(project) if "." not in folder)
+    used, unused = sorted(folders(project) - {name})
+    copy = project / ".nemotron" / "artifacts" / used / "records.jsonl"
+    copy.write_text((project / "chat.jsonl").read_text(encoding="utf-8"), encoding="utf-8")
+    count_letters(nemotron, used)
+    for _ in range(2):
+        run = json.loads(nemotron("runs", "list", "--json").stdout)["runs"][-1]["id"]
+        removed(nemotron, run)
+    run = json.loads(nemotron("runs", "list", "--json").stdout)["runs"][-1]["id"]
+    told = removed(nemotron, run)
+    assert {Path(path).name for path in told["artifacts"]} == {name, unused}  # type: ignore[attr-defined]
+    assert [Path(path).name for path in told["kept"]] == [used]  # type: ignore[attr-defined]
+
+
 def test_files_that_the_user_named_stay(branches: Branches, nemotron: Nemotron, project: Path) -> None:
     nemotron("steps", "run", "test/word_count", "data=chat.jsonl", "output=out")
     assert removed(nemotron)["artifacts"] == []

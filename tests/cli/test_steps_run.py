@@ -73,6 +73,21 @@ def test_the_same_again_is_skipped_and_says_why(nemotron: Nemotron, chat: Path, 
     assert len(attempts(project)) == 1
 
 
+def test_what_is_finished_runs_again_when_it_is_forced(nemotron: Nemotron, chat: Path, project: Path) -> None:
+    first = json.loads(nemotron(*COUNT, "output=out", "--json").stdout)
+    (project / "out" / "counts.json").write_text("{}", encoding="utf-8")
+    foreseen = nemotron(*COUNT, "output=out", "--force", "--dry-run")
+    assert (foreseen.returncode, len(attempts(project))) == (0, 1)
+    ended = nemotron(*COUNT, "output=out", "--force", "--json")
+    told = json.loads(ended.stdout)
+    assert (told["status"], told["forced"], first["forced"]) == ("done", True, False)
+    assert counts_in(project / "out") == {"user": 9, "assistant": 6}
+    (kept,) = project.glob("out.replaced-*")
+    assert f"  kept     {kept.name} (what was there before)" in ended.stderr
+    assert counts_in(kept) == {}
+    assert "it does not run again without --force" in nemotron(*COUNT, "output=out", "--dry-run").stderr
+
+
 def test_a_change_is_run_and_named(nemotron: Nemotron, chat: Path) -> None:
     nemotron(*COUNT)
     write_chat(chat, 4)

@@ -16,6 +16,7 @@ EXAMPLES = (
     "Examples: `nemotron steps run sft/automodel -c tiny` · "
     "`nemotron steps run sft/automodel dataset.path_or_dataset_id=chat.jsonl --gpus 8 --dry-run` · "
     "`nemotron steps run peft/automodel -c tiny step_scheduler.max_steps=50 '~validation_dataset'` · "
+    "`nemotron steps run sft/automodel -c tiny --force` · "
     "`nemotron steps run sft/automodel --batch cluster --nodes 2`"
 )
 
@@ -29,6 +30,10 @@ def command(
     attached: options.Attached = None,
     batch: options.Batch = None,
     yes: options.Yes = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Run it even if it is finished; what it made is kept aside."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, run nothing.")] = False,
     strict: options.Strict = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show progress, not the job's log.")] = False,
@@ -46,7 +51,7 @@ def command(
     profile = chosen_profile(attached, batch)
     wish = Wish(step, config, overrides or [], gpus, nodes, profile)
     request, plan, diagnostics, code = look(wish, store, strict)
-    shown = _describe(request, plan)
+    shown = {**_describe(request, plan), "forced": force}
     if (dry_run or code) and (plan or not code):
         print(_plan_text(shown), file=sys.stderr)
     print_diagnostics(diagnostics)
@@ -57,7 +62,7 @@ def command(
             print("The dry run passed: nothing was run.")
         raise typer.Exit(code)
     if is_for_cluster([request]):
-        asked = _to_cluster(request, stays=batch is None, yes=yes)
+        asked = _to_cluster(request, stays=batch is None, yes=yes, force=force)
         raise typer.Exit(run_on_cluster(asked, store, quiet=quiet, as_json=as_json))
     raise typer.Exit(_run(plan, store, shown, quiet=quiet, as_json=as_json))
 
@@ -79,14 +84,15 @@ def look(wish: Any, store: Any, strict: bool) -> tuple[Any, Any, list[Diagnostic
     return request, plan, diagnostics, exit_code(diagnostics, strict=strict)
 
 
-def _to_cluster(request: Any, *, stays: bool, yes: bool) -> Any:
+def _to_cluster(request: Any, *, stays: bool, yes: bool, force: bool) -> Any:
     """The step as a pipeline of one step, which is what a cluster gets."""
     from nemotron.cli.cluster_run import ToCluster
-    from nemotron.execution.pipeline_result import EVERYTHING
+    from nemotron.execution.pipeline_result import Wanted
     from nemotron.planning.pipeline_file import as_pipeline, to_yaml
 
     text = to_yaml(as_pipeline(request))
-    return ToCluster(request.name, text, [request], EVERYTHING, stays, yes)
+    wanted = Wanted(force={request.name} if force else ())
+    return ToCluster(request.name, text, [request], wanted, stays, yes)
 
 
 def _run(plan: Any, store: Any, shown: dict[str, Any], *, quiet: bool, as_json: bool) -> int:
@@ -94,7 +100,7 @@ def _run(plan: Any, store: Any, shown: dict[str, Any], *, quiet: bool, as_json: 
     from nemotron.execution import runner
 
     print(_plan_text(shown), file=sys.stderr)
-    outcome = runner.run(plan, store, LiveEvents(sys.stderr, quiet=quiet))
+    outcome = runner.run(plan, store, LiveEvents(sys.stderr, quiet=quiet), force=shown["forced"])
     print_diagnostics(outcome.diagnostics)
     for recovery in outcome.recoveries:
         print(f"\nknown error '{recovery.id}' (log line {recovery.line}): {recovery.text}", file=sys.stderr)
@@ -157,7 +163,8 @@ def _plan_text(shown: dict[str, Any]) -> str:
         *([f"  command  {short_command(shown['command'])}"] if shown.get("command") else []),
     ]
     if shown.get("finished"):
-        lines.append("  finished already: the same step, config and inputs; it would not run again")
+        again = "it runs again" if shown["forced"] else "it does not run again without --force"
+        lines.append(f"  finished already: the same step, config and inputs; {again}")
     return "\n".join(lines)
 
 

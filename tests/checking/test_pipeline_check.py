@@ -109,14 +109,14 @@ def test_with_the_config_that_makes_it_there_is_none(at_hand: Path) -> None:
 
 def test_steps_of_one_run_in_two_places_are_an_error(at_hand: Path) -> None:
     keys = 'executor = "slurm"\nremote_job_dir = "/shared"\n'
-    env_toml(at_hand, f'[one]\n{keys}[two]\nhost = "b"\n{keys}[here]\n')
+    env_toml(at_hand, f'[one]\n{keys}[two]\nhost = "b"\n{keys}[here]\n[me]\nuser = "b"\n{keys}')
     file = at_hand / "p.yaml"
     apart = PACKED.replace("gpus: 8", "gpus: 8\n        profile: one")
     problem = the(errors(at_hand, apart), "NMT628")
     assert stands(problem.where) == position(file, "profile")
     assert "sft runs through slurm" in problem.summary
     step = "step: data_prep/sft_packing"
-    for other, count in (("one", 0), ("two", 1), ("here", 1)):
+    for other, count in (("one", 0), ("two", 1), ("here", 1), ("me", 1)):
         found = errors(at_hand, apart.replace(step, f"{step}\n        profile: {other}"))
         assert codes(found).count("NMT628") == count
     assert errors(at_hand, PACKED.replace(step, f"{step}\n        profile: here")) == []

@@ -65,7 +65,10 @@ def _place_of(request: StepRequest) -> str:
     profile = request.profile
     if profile is None or profile.is_local:
         return "on this machine"
-    return f"through {profile.executor} at {profile.host or 'this machine'} in {profile.remote_job_dir}"
+    host = "@".join(filter(None, (profile.user, profile.host))) or "this machine"
+    port = f":{profile.port}" if profile.port else ""
+    key = f" with {profile.identity}" if profile.identity else ""
+    return f"through {profile.executor} at {host}{port}{key} in {profile.remote_job_dir}"
 
 
 def _of_step(request: StepRequest, problem: Diagnostic) -> Diagnostic:

@@ -53,7 +53,6 @@ def run_on_cluster(asked: ToCluster, store: Store, *, quiet: bool = False, as_js
     from nemotron.execution.slurm import home, secrets, submission, submit
 
     steps = submission.place(asked.requests)
-    submit.one_cluster(steps)
     if problems := secrets.not_handed_on(steps):
         raise Failure(problems)
     names = _needed(steps, asked.wanted)

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from nemotron.config.secrets import redact_tree
 from nemotron.config.yaml_places import dump_yaml
-from nemotron.diagnostic import Diagnostic, Failure, blocked, error
+from nemotron.diagnostic import Diagnostic, Failure, error
 from nemotron.execution.pipeline_result import EVERYTHING, Wanted
 from nemotron.execution.slurm import secrets, submission
 from nemotron.execution.slurm.cluster import EXECUTOR, Cluster, cluster_of
@@ -35,32 +35,13 @@ from nemotron.execution.slurm.script import (
 from nemotron.execution.slurm.states import job_prefix, no_slurm, scheduler_unanswered
 from nemotron.execution.slurm.submission import Placed
 from nemotron.execution.store import Attempt, Run, Store, write_json
-from nemotron.profiles.profile import Profile
 
 _NO_CONTROLLER = ("Unable to contact slurm controller", "Socket timed out", "Connection refused")
 
 
-def one_cluster(steps: Sequence[Placed]) -> Profile:
-    """The profile of the steps, all of one host. Failure NMT655 where they are of several."""
-    first = steps[0].profile
-    for step in steps:
-        own = step.profile
-        if own.is_local or (Host.of(own), own.remote_job_dir) != (Host.of(first), first.remote_job_dir):
-            raise Failure(
-                blocked(
-                    "NMT655",
-                    f"{step.name} runs on '{own.name}', {steps[0].name} on '{first.name}'",
-                    detail="one scheduler orders a run: its profiles have one host and one remote_job_dir",
-                    where=own.place("host"),
-                    fix="one profile for the whole pipeline: --batch PROFILE",
-                )
-            )
-    return first
-
-
 def new_run(store: Store, name: str, pipeline: str, steps: Sequence[Placed], **told: Any) -> Run:
-    """A run's folder here, that says where the run will be."""
-    profile = one_cluster(steps)
+    """A run's folder here, that says where the run will be: the checker made sure of one cluster."""
+    profile = steps[0].profile
     run = store.new_run(name, pipeline, executor=EXECUTOR, **told)
     host = Host.of(profile)
     where = {"name": host.name, "user": host.user, "port": host.port, "identity": host.identity}

@@ -1,14 +1,17 @@
-"""Removing a run, and the artifacts that only it made and nobody else took. Deletes files under .nemotron."""
+"""Removing a run, and the artifacts that only it made and nobody else took.
+
+Deletes files under .nemotron, and those of a run on a cluster there.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nemotron.artifacts.digest import RECORD_NAME
 from nemotron.artifacts.record import read_record
@@ -18,17 +21,25 @@ from nemotron.diagnostic import Failure, blocked
 from nemotron.execution.asides import asides_of
 from nemotron.execution.living import is_running
 from nemotron.execution.lock import hold
+from nemotron.execution.slurm.cluster import is_on_cluster
+from nemotron.execution.slurm.removal import LeftThere, has_jobs, left_there
 from nemotron.execution.status import status_file
 from nemotron.execution.store import Run, Store, read_json
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
 class Removal:
-    """What would be removed with a run; `kept` are artifacts that it made, each with who uses it."""
+    """What would be removed with a run; `kept` are artifacts that it made, each with who uses it.
+
+    `there` is the same on the run's cluster; None where it has none, or what is there stays.
+    """
 
     run: Run
     artifacts: list[Path]
     kept: dict[Path, str]
+    there: LeftThere | None = None
 
     @property
     def size(self) -> int:
@@ -36,28 +47,53 @@ class Removal:
         return sum(_size(folder) for folder in (self.run.folder, *self.artifacts))
 
 
-def removal_of(run: Run, store: Store) -> Removal:
-    """What removing a run would take away; nothing is removed. Failure NMT809 when it is running."""
-    if is_running(run, store):
+def removal_of(run: Run, store: Store, *, keep_remote: bool = False) -> Removal:
+    """What removing a run would take away; nothing is removed. Failure NMT809 when it is running.
+
+    The cluster of a run is asked, unless what is there stays. Failure NMT650 to NMT652 where it cannot be.
+    """
+    there = None
+    if not is_on_cluster(run):
+        is_at_work = is_running(run, store)
+    else:
+        is_at_work = not keep_remote and _asked(run, has_jobs)
+    if is_at_work:
         fix = f"nemotron runs cancel {run.id}"
         raise Failure(blocked("NMT809", f"{run.id} is still running", fix=fix))
     made = sorted(_artifacts_of(run, store))
     asides = {aside: folder for folder in made for aside in asides_of(folder)}
     users = list(_users(run, store))
+    if is_on_cluster(run) and not keep_remote:
+        there = _asked(run, lambda run: left_there(run, users))
     kept: dict[Path, str] = {}
     # One that is kept was made from others: they are kept with it.
     while (found := _in_use([*made, *asides], kept, users)) is not None:
         kept[found[0]] = found[1]
     removed = [path for path in (*made, *asides) if path not in kept and asides.get(path) not in kept]
-    return Removal(run, removed, kept)
+    return Removal(run, removed, kept, there)
+
+
+def _asked(run: Run, question: Callable[[Run], Answer]) -> Answer:
+    """What a run's cluster answers; a failure says how to do without."""
+    try:
+        return question(run)
+    except Failure as failure:
+        alone = f"`nemotron runs remove {run.id} --keep-remote` removes what is here alone"
+        failure.diagnostics[:] = [replace(each, fix=f"{each.fix}; {alone}") for each in failure.diagnostics]
+        raise
 
 
 def remove(removal: Removal, store: Store) -> None:
-    """Remove a run and its artifacts. Failure NMT806 when another process is at one of them, NMT809."""
+    """Remove a run and its artifacts, on its cluster first: until that is done, the run is known here.
+
+    Failure NMT806 when another process is at one of them, NMT650 where the cluster does not answer.
+    """
     with ExitStack() as locks:
         locks.enter_context(hold(store.run_lock_file(removal.run), f"running {removal.run.id}"))
         for file in sorted(_key_locks(removal.run, store)):
             locks.enter_context(hold(file, "running a step of it"))
+        if removal.there is not None:
+            removal.there.remove()
         for folder in (*removal.artifacts, removal.run.folder):
             _delete(folder, store)
 

@@ -20,8 +20,8 @@ class Cluster:
 
 
 def is_on_cluster(run: Run) -> bool:
-    """Whether the run was handed to a cluster."""
-    return run.told().get("executor") == EXECUTOR
+    """Whether the run was handed to a cluster, or was about to be."""
+    return "cluster" in run.told()
 
 
 def cluster_of(run: Run) -> Cluster:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 15
 _ANSWER_SECONDS = 120
-_COPY_SECONDS = 1800
+LONG_SECONDS = 1800  # for copying, and for what goes through many files
 _SSH_FAILED = 255
 _NO_RSYNC = "rsync: command not found", "rsync: not found"
 
@@ -64,9 +64,9 @@ class Host:
     def __str__(self) -> str:
         return self.name or "this machine"
 
-    def run(self, script: str) -> Answer:
-        """Run a bash script there. Failure NMT650 (exit code 4) where the host does not answer."""
-        return self._ask([*self._prefix, *self._shell("-s")], script, _ANSWER_SECONDS)
+    def run(self, script: str, seconds: float = _ANSWER_SECONDS) -> Answer:
+        """Run a bash script there. Failure NMT650 (exit code 4) where the host does not answer in time."""
+        return self._ask([*self._prefix, *self._shell("-s")], script, seconds)
 
     def start(self, script: str, errors: IO[str]) -> subprocess.Popen[str]:
         """Start a script that lies there, to talk to it: its stdin and stdout are pipes."""
@@ -121,7 +121,7 @@ class Host:
             far = [f"--rsync-path={before} && rsync"] if before else []
             ends = [f"{there}:{sources[0]}", target] if fetches else [*sources, f"{there}:{target}"]
             argv = ["rsync", *options, *far, "--protect-args", "-e", shlex.join(ssh), *ends]
-        answer = self._ask(argv, "", _COPY_SECONDS)
+        answer = self._ask(argv, "", LONG_SECONDS)
         if any(sign in answer.errors for sign in _NO_RSYNC):
             return False
         if answer.code not in (0, 24):  # 24: a file went away while it was copied

@@ -38,7 +38,7 @@ MISTAKES = [
         "qqq",
         "NMT102",
         "unknown key",
-        "known here: at, cost, description, facts",
+        "known here: apart, at, cost, description, facts",
     ),
     ("[[consumes]]\nat = 'x'", "[[consumes]]", "NMT103", "'consumes.0.type' is missing", "add type = …"),
     (

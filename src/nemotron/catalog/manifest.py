@@ -64,8 +64,10 @@ class Consumes(Table):
 
     `many` takes a list, each entry a path or a table with `path` and `weight`. Of the ports of one `one_of`
     group exactly one is bound. `field_at` is the config key that names the field to read of each record.
-    `cost` is what a plan pays for using this one rather than another of its group. `newest_if` is the config
-    key that, when it says `latest`, makes the folder of a run stand for its newest whole checkpoint.
+    `cost` is what a plan pays for using this one rather than another of its group. One that is `apart` gets
+    something at hand that no other input is made from: a judge is not the model that it judges.
+    `newest_if` is the config key that, when it says `latest`, makes the folder of a run stand for its newest
+    whole checkpoint.
     """
 
     type: str
@@ -77,6 +79,7 @@ class Consumes(Table):
     field_at: str | None = None
     newest_if: str | None = None
     cost: float = 0.0
+    apart: bool = False
     facts: Facts = {}
     description: str = ""
 

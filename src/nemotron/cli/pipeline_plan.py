@@ -14,7 +14,7 @@ from nemotron.diagnostic import Diagnostic, Failure, blocked, error, exit_code
 
 if TYPE_CHECKING:
     from nemotron.catalog.packs import Pack
-    from nemotron.planning.plan import Plan
+    from nemotron.planning.plan import Plan, Question
 
 EXAMPLES = (
     "Examples: `nemotron pipeline plan --have chat.jsonl --model Qwen/Qwen3-8B --want checkpoint_lora "
@@ -79,7 +79,7 @@ def command(
     plan = make_plan(wish, catalog)
     text = pipeline_text(plan, output.resolve().parent if output else Path.cwd())
     found = {node.name: check_step(plan.draft.requests[node.name]) for node in plan.nodes}
-    problems = [*plan.problems, *(_question(q.key, q.question) for q in plan.questions)]
+    problems = [*plan.problems, *(_asked(question) for question in plan.questions)]
     problems += [d for each in found.values() for d in each if d.severity == "error"]
     if output is not None:
         _write(output, text, force=force)
@@ -123,9 +123,12 @@ def _write(file: Path, text: str, *, force: bool) -> None:
     write_atomic(file, text)
 
 
-def _question(key: str, question: str) -> Diagnostic:
+def _asked(question: Question) -> Diagnostic:
     return blocked(
-        "NMT208", f"'{key}' needs a value", detail=question, fix=f"--set {key}=VALUE, or edit the file"
+        "NMT208",
+        f"'{question.key}' needs a value",
+        detail=question.question,
+        fix=f"{question.answer}, or edit the file",
     )
 
 

@@ -57,10 +57,7 @@ def actions_of(steps: Iterable[Step], situation: Situation) -> Iterator[Action]:
             yield Action(
                 step.id,
                 max(_LEAST_COST, total),
-                tuple(
-                    Port(p.name, p.type, p.one_of is None and not p.required, _constants(p.facts))
-                    for p in ports
-                ),
+                tuple(_port(p, names) for p in ports),
                 tuple(Output(p.name, p.type, _constants(p.facts), _carried(p.facts, names)) for p in made),
             )
 
@@ -99,10 +96,21 @@ def _choices(manifest: Manifest) -> Iterator[tuple[Consumes, ...]]:
     yield from product(*groups.values())
 
 
+def _port(port: Consumes, names: list[str]) -> Port:
+    is_optional = port.one_of is None and not port.required
+    same = _elsewhere(((fact, rule.same_as) for fact, rule in port.facts.items()), names)
+    return Port(port.name, port.type, is_optional, port.apart, _constants(port.facts), same)
+
+
 def _carried(facts: Facts, ports: list[str]) -> dict[str, tuple[int, str]]:
     """The facts that an output takes over from an input that is bound."""
-    sources = {name: rule.from_.partition(".")[::2] for name, rule in facts.items() if rule.from_}
-    return {name: (ports.index(port), fact) for name, (port, fact) in sources.items() if port in ports}
+    return _elsewhere(((name, rule.from_) for name, rule in facts.items()), ports)
+
+
+def _elsewhere(references: Iterable[tuple[str, str | None]], ports: list[str]) -> dict[str, tuple[int, str]]:
+    """Fact → the position of the port that its reference PORT.FACT names, and the fact there."""
+    named = {fact: reference.partition(".")[::2] for fact, reference in references if reference}
+    return {fact: (ports.index(port), source) for fact, (port, source) in named.items() if port in ports}
 
 
 def _constants(facts: Facts) -> dict[str, Any]:

@@ -61,8 +61,11 @@ def _settings(plan: Plan, name: str) -> Iterator[str]:
 def _hardware(plan: Plan) -> dict[str, Any]:
     wish = plan.wish
     nodes = wish.nodes or 1
-    per_node = MISSING if wish.gpus is None else -(-wish.gpus // nodes)
-    return {**({"gpu": wish.gpu.name} if wish.gpu else {}), "nodes": nodes, "gpus_per_node": per_node}
+    kind = {"gpu": wish.gpu.name} if wish.gpu else {}
+    if wish.gpus is not None:
+        return {**kind, "nodes": nodes, "gpus_per_node": -(-wish.gpus // nodes)}
+    is_asked = any(question.key == "hardware.gpus_per_node" for question in plan.questions)
+    return {**kind, "nodes": nodes, **({"gpus_per_node": MISSING} if is_asked else {})}
 
 
 def _flow(value: Any) -> str:

@@ -8,16 +8,17 @@ from typing import Any
 
 from nemotron.catalog.catalog import Catalog, Step
 from nemotron.config.tree import MISSING, join_key, leaves
-from nemotron.diagnostic import Diagnostic, Failure, blocked, error
+from nemotron.diagnostic import Diagnostic, Failure, error
 from nemotron.hardware.gpu_table import GpuKind
 from nemotron.hardware.shapes import shape_of
 from nemotron.nearest import did_you_mean
 from nemotron.planning.actions import Situation, actions_of
 from nemotron.planning.configs import asks_a_service, config_for, gpus_for, left_empty
 from nemotron.planning.have import Have, facts_of, parse_have
+from nemotron.planning.leftovers import without_use
 from nemotron.planning.nodes import Node, nodes_of, outputs_used
 from nemotron.planning.problem import Derivation, Given, Problem
-from nemotron.planning.reasons import nothing_makes, steps_of, unused, why, why_not
+from nemotron.planning.reasons import not_gone_through, nothing_makes, steps_of, unused, why, why_not
 from nemotron.planning.search import search
 from nemotron.planning.unify import Draft, unify
 
@@ -51,10 +52,11 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Question:
-    """A value that nobody can know but the person: where it goes, and what to ask."""
+    """A value that nobody can know but the person: where it goes, what to ask, and how it is said."""
 
     key: str
     question: str
+    answer: str
 
 
 @dataclass
@@ -81,7 +83,10 @@ def make_plan(wish: PlanWish, catalog: Catalog) -> Plan:
     catalog.types.require(wish.want)
     situation = situation_of(wish)
     usable = [step for identity, step in steps.items() if _may_be_used(step, wish)]
-    derivations = search(problem_of(wish, usable, catalog, situation), ALTERNATIVES + 1)
+    problem = problem_of(wish, usable, catalog, situation)
+    derivations = search(problem, ALTERNATIVES + 1)
+    if not derivations:  # what does not belong together is told by its facts
+        derivations = search(replace(problem, identities=frozenset()), ALTERNATIVES + 1)
     if not derivations:
         raise Failure(nothing_makes(wish.want, wish.haves, usable, catalog))
     contradictions: dict[int, list[Diagnostic]] = {}
@@ -141,6 +146,7 @@ def problem_of(wish: PlanWish, steps: Iterable[Step], catalog: Catalog, situatio
         {name: kind.where for name, kind in types.types.items()},
         frozenset(step for kind in types.types.values() for step in kind.convert_to.values()),
         {step.id: step.manifest.step.follows for step in steps},
+        frozenset(name for name, fact in types.facts.items() if fact.kind == "model"),
     )
 
 
@@ -196,13 +202,10 @@ def _plan(
         for n, d in enumerate(derivations)
         if n != chosen
     ]
-    left = [have.name for bit, have in enumerate(wish.haves) if not best.uses >> bit & 1]
-    problems = [unused(name, wish.haves, steps) for name in left]
+    left = [have for bit, have in enumerate(wish.haves) if not best.uses >> bit & 1]
+    problems = [unused(have.name, wish.haves, steps) for have in without_use(draft, left)]
     avoided = [s for n, s in enumerate(wish.through) if not best.uses >> (len(wish.haves) + n) & 1]
-    problems += [
-        blocked("NMT281", f"no plan goes through {step}", fix=f"leave out --through {step}")
-        for step in avoided
-    ]
+    problems += [not_gone_through(steps[step]) for step in avoided]
     return Plan(wish, draft, why(best, steps, situation), others, _questions(draft, wish), problems)
 
 
@@ -213,7 +216,7 @@ def _questions(draft: Draft, wish: PlanWish) -> list[Question]:
     if wish.gpus is None and needs_gpus:
         asked.append(
             Question(
-                "hardware.gpus_per_node", "How many GPUs are there, of which kind? (--gpus N --gpu KIND)"
+                "hardware.gpus_per_node", "How many GPUs are there, of which kind?", "--gpus N --gpu KIND"
             )
         )
     for node in draft.nodes:
@@ -222,10 +225,12 @@ def _questions(draft: Draft, wish: PlanWish) -> list[Question]:
         told = {p.key: p.description for p in manifest.parameters} | {
             p.at: p.description for p in manifest.consumes
         }
+        taken = {p.at: p.type for p in manifest.consumes}
         for path, value in leaves(request.config.tree):
             if value == MISSING and path not in request.config.following:
                 key = join_key(path)
-                asked.append(Question(f"{node.name}.{key}", told.get(key, "A value is needed.")))
+                answer = f"--have {taken[key]}=SOURCE" if key in taken else f"--set {node.name}.{key}=VALUE"
+                asked.append(Question(f"{node.name}.{key}", told.get(key, "A value is needed."), answer))
     return asked
 
 

@@ -12,12 +12,18 @@ Constants = Mapping[str, FactValue]
 
 @dataclass(frozen=True)
 class Port:
-    """An input: the type and the constant facts that it takes. An optional one is filled if it can be."""
+    """An input: the type and the constant facts that it takes. An optional one is filled if it can be.
+
+    One that is `apart` takes a given artifact that no other input is made from. `same` maps a fact to the
+    position of another input, and the fact there that it equals.
+    """
 
     name: str
     type: str
     optional: bool = False
+    apart: bool = False
     constants: Constants = field(default_factory=dict, hash=False)
+    same: Mapping[str, tuple[int, str]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,8 @@ class Problem:
 
     `ancestors` maps each type to itself and its parents, nearest first; `where` a type to the facts that an
     artifact must have to be taken for its parents. `converters` are steps that change the form alone.
-    `follows` maps a step to the categories whose steps come before it.
+    `follows` maps a step to the categories whose steps come before it; `identities` are the facts that name
+    a model's weights.
     """
 
     want: str
@@ -92,6 +99,7 @@ class Problem:
     where: Mapping[str, Constants] = field(default_factory=dict)
     converters: frozenset[str] = frozenset()
     follows: Mapping[str, Collection[str]] = field(default_factory=dict)
+    identities: frozenset[str] = frozenset()
 
     def taken_for(self, derivation: Derivation) -> list[str]:
         """The types that an artifact is taken for: its own, and its parents as far as its facts allow."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nemotron.catalog.catalog import Catalog, Step
+from nemotron.catalog.manifest import Consumes
 from nemotron.diagnostic import Diagnostic, blocked, error
 from nemotron.nearest import nearest
 from nemotron.planning.actions import Situation, matching
@@ -87,6 +88,25 @@ def unused(name: str, haves: list[Have], steps: dict[str, Step]) -> Diagnostic:
         detail=detail,
         fix="leave it out, say what it is (--have TYPE=SOURCE), or name a step that takes it (--through)",
     )
+
+
+def not_gone_through(step: Step) -> Diagnostic:
+    """A step that was asked for, and that no plan with what is at hand leads through to what is wanted."""
+    ports = step.manifest.consumes
+    needs = [_needed(port) for port in ports if port.required and not port.one_of]
+    for group in dict.fromkeys(port.one_of for port in ports if port.one_of):
+        needs.append(" or ".join(_needed(port) for port in ports if port.one_of == group))
+    made = sorted({port.type for port in step.manifest.produces})
+    return blocked(
+        "NMT281",
+        f"no plan goes through {step.id}",
+        detail=f"it takes {', '.join(needs) or 'nothing'}; it makes {', '.join(made)}",
+        fix=f"give what it takes (--have NAME:TYPE=SOURCE), or leave out --through {step.id}",
+    )
+
+
+def _needed(port: Consumes) -> str:
+    return f"{port.name} ({port.type}{' of its own, at hand' if port.apart else ''})"
 
 
 def nothing_makes(want: str, haves: list[Have], steps: list[Step], catalog: Catalog) -> list[Diagnostic]:

@@ -18,6 +18,7 @@ from math import inf
 from typing import Any
 
 from nemotron.planning.bounds import cheapest_of, rest_of, takers_of
+from nemotron.planning.inputs import are_strangers, fits, is_mixed, is_one_thing_twice, is_same, uses_new
 from nemotron.planning.problem import Action, Constants, Derivation, Output, Problem
 
 # Derivations that are kept of one type and that use the same things. More than the cheapest matter where
@@ -161,7 +162,7 @@ class _Search:
         """Every use of an action with `new` at one of its ports and older derivations at the others."""
         action = self.actions[rank]
         is_spare = action.ports[position].optional and new.given is not None  # `_fill_optional` does it
-        if is_spare or action.step in new.steps or not _fits(action, position, new):
+        if is_spare or action.step in new.steps or not fits(action, position, new):
             return
         choices: list[list[Derivation | None]] = []
         for index, port in enumerate(action.ports):
@@ -173,7 +174,7 @@ class _Search:
                 for d in self.kept.get(port.type, ())
                 if not (port.optional and d.given is not None)
                 and action.step not in d.steps
-                and _fits(action, index, d)
+                and fits(action, index, d)
             ]
             if port.optional:
                 others.insert(0, None)
@@ -185,7 +186,9 @@ class _Search:
 
     def _apply(self, rank: int, action: Action, inputs: list[Derivation | None]) -> None:
         present = [d for d in inputs if d is not None]
-        if _is_one_thing_twice(present) or self._is_round_trip(action, present):
+        if is_one_thing_twice(present) or self._is_round_trip(action, present):
+            return
+        if is_mixed(action, inputs) or are_strangers(action, inputs, self.problem.identities):
             return
         self._fill_optional(action, inputs)
         present = [d for d in inputs if d is not None]
@@ -224,33 +227,10 @@ class _Search:
             beside = [d for other in inputs if other is not None for d in _siblings(other)]
             for candidate in (*self.leaves, *beside):
                 accepted = port.type in self.problem.taken_for(candidate)
-                taken = any(_is_same(candidate, other) for other in inputs if other is not None)
-                if (
-                    accepted
-                    and not taken
-                    and _fits(action, index, candidate)
-                    and _uses_new(candidate, inputs)
-                ):
+                taken = any(is_same(candidate, other) for other in inputs if other is not None)
+                if accepted and not taken and fits(action, index, candidate) and uses_new(candidate, inputs):
                     inputs[index] = candidate
                     break
-
-
-def _fits(action: Action, index: int, derivation: Derivation) -> bool:
-    """Constants agree, and a given artifact that has the name of another port of the action goes there."""
-    port = action.ports[index]
-    known = derivation.constants
-    if any(known[fact] != value for fact, value in port.constants.items() if fact in known):
-        return False
-    if derivation.given is None or derivation.given.name == port.name:
-        return True
-    return all(other.name != derivation.given.name for other in action.ports)
-
-
-def _uses_new(candidate: Derivation, inputs: list[Derivation | None]) -> bool:
-    """Whether an optional input adds something: a sibling always does, a given one if it is not used yet."""
-    if candidate.given is None:
-        return True
-    return all(other is None or not candidate.uses & other.uses for other in inputs)
 
 
 def _siblings(derivation: Derivation) -> Iterator[Derivation]:
@@ -274,19 +254,6 @@ def _known(output: Output, inputs: Sequence[Derivation | None]) -> Constants:
         if made_from is not None and source in made_from.constants:
             known[fact] = made_from.constants[source]
     return known
-
-
-def _is_same(one: Derivation, other: Derivation) -> bool:
-    if one.given is not None or other.given is not None:
-        return one.given == other.given
-    return one.action == other.action and one.output == other.output and one.inputs == other.inputs
-
-
-def _is_one_thing_twice(derivations: list[Derivation]) -> bool:
-    """Whether two inputs of one step are the same artifact: a teacher is not its own student."""
-    return any(
-        _is_same(one, other) for number, one in enumerate(derivations) for other in derivations[number + 1 :]
-    )
 
 
 def _kind(derivation: Derivation) -> tuple[str, str, int]:

@@ -26,7 +26,7 @@ from nemotron.planning.promises import promises_of, stands_for, stated_by_keys
 from nemotron.planning.request import Promises, StepRequest
 from nemotron.planning.resolve import Wish, resolve
 
-_DEFAULT, _HAVE, _USER = 1, 2, 3
+DEFAULT, HAVE, USER = 1, 2, 3
 _ROUNDS = 12
 
 
@@ -36,7 +36,7 @@ class Derived:
 
     value: Any
     why: str
-    strength: int = _DEFAULT
+    strength: int = DEFAULT
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def _source_says(draft: Draft, link: Link, fact: str) -> Said | None:
         if value is None:
             return None
         written = have.value if isinstance(value, str) and (have.hub or len(value) == 64) else value
-        return Said(value, written, link.name, _HAVE)
+        return Said(value, written, link.name, HAVE)
     node = draft.node(link.name)
     request = draft.requests[node.name]
     rule = request.step.produces(link.output).facts.get(fact)
@@ -158,7 +158,7 @@ def _source_says(draft: Draft, link: Link, fact: str) -> Said | None:
         return _source_says(draft, node.inputs[port], source) if port in node.inputs else None
     if rule.value is not None:
         return Said(
-            rule.value if isinstance(rule.value, int) else str(rule.value), rule.value, node.step, _USER
+            rule.value if isinstance(rule.value, int) else str(rule.value), rule.value, node.step, USER
         )
     return next(_keys_say(draft, node, fact, rule), None)
 
@@ -167,25 +167,25 @@ def _keys_say(draft: Draft, node: Node, fact: str, rule: FactRule) -> Iterator[S
     request = draft.requests[node.name]
     for key, value in stated_by_keys(request, fact, rule.keys):
         written = request.config.document.get(key)
-        yield Said(value, written, f"{node.name}.{key}", _strength(draft, node, key), node.name, key)
+        yield Said(value, written, f"{node.name}.{key}", strength(draft, node, key), node.name, key)
 
 
-def _strength(draft: Draft, node: Node, key: str) -> int:
+def strength(draft: Draft, node: Node, key: str) -> int:
     """How firmly a key is set: by the user, by a have (or by reference to its key), or by a default."""
     if key in draft.fixed.get(node.name, {}):
-        return _USER
+        return USER
     derived = draft.derived.get(node.name, {}).get(key)
     if derived is not None:
         return derived.strength
     if key in draft.bound(node):
-        return _HAVE
+        return HAVE
     refers = draft.requests[node.name].config.refers.get(split_key(key))
-    return _strength(draft, node, refers) if refers is not None else _DEFAULT
+    return strength(draft, node, refers) if refers is not None else DEFAULT
 
 
 def _settle(draft: Draft, given: Said, wanted: Said) -> bool | None:
     """Set the weaker side to what the stronger one says; None where both are fixed."""
-    if wanted.key is not None and wanted.strength <= given.strength and wanted.strength < _USER:
+    if wanted.key is not None and wanted.strength <= given.strength and wanted.strength < USER:
         return _set(draft, wanted, given)
     if given.key is not None and given.strength < wanted.strength:
         return _set(draft, given, wanted)
@@ -211,11 +211,11 @@ def _stay_within(draft: Draft, node: Node) -> bool:
             limit = _source_says(draft, link, fact)
             for key, is_beyond in ((rule.at_least, operator.gt), (rule.at_most, operator.lt)):
                 value = request.config.document.get(key) if key is not None else None
-                if key is None or limit is None or _strength(draft, node, key) == _USER:
+                if key is None or limit is None or strength(draft, node, key) == USER:
                     continue
                 if isinstance(value, int) and isinstance(limit.value, int) and is_beyond(value, limit.value):
                     why = f"the {fact} of {limit.by}"
-                    draft.derived.setdefault(node.name, {})[key] = Derived(limit.value, why, _HAVE)
+                    draft.derived.setdefault(node.name, {})[key] = Derived(limit.value, why, HAVE)
                     changed = True
     return changed
 
@@ -247,7 +247,7 @@ def _pad(draft: Draft, node: Node, multiple: int) -> bool:
         packer = draft.node(link.name)
         rule = draft.requests[packer.name].step.produces(link.output).facts.get("pad_multiple")
         for said in _keys_say(draft, packer, "pad_multiple", rule) if rule else ():
-            if isinstance(said.value, int) and said.value % multiple and said.strength < _USER:
+            if isinstance(said.value, int) and said.value % multiple and said.strength < USER:
                 keys = draft.derived.setdefault(packer.name, {})
                 keys[str(said.key)] = Derived(multiple, f"the layout of {node.name}")
                 changed = True

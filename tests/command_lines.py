@@ -1,7 +1,8 @@
 """The `nemotron` commands that a Markdown page names, and what the real command line says of each.
 
 A command is parsed by the command line's own parser and never run. Its steps, configs, keys, types, libraries
-and codes must exist. Words in CAPITALS, in <angle brackets>, and `…` are placeholders for anything.
+and codes must exist. Words in CAPITALS, in <angle brackets>, and `…` are placeholders for anything. In a span
+the program's name may be left out (`steps check`), and the command too (`--gpus N`).
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ from nemotron.libraries import spec
 from nemotron.planning.request import StepRequest
 
 PLACEHOLDER = re.compile(r"<[^<>]*>|(?!NMT\d)[A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*|…|\.\.\.")
-_COMMAND = re.compile(r"(?:[A-Z_]+=\S+ )*(?:uv run (?:--\S+ \S+ )?)?nemotron (?P<arguments>.*)")
+_COMMAND = re.compile(r"(?:^|[\s;&|(]|bin/)nemotron (?!nemotron )(?P<arguments>(?:(?!&&|\|\||;).)*)")
+_BLOCK = re.compile(
+    r"^ *(?P<fence>```+|~~~+)[^\n`]*\n(?P<text>.*?)^ *(?P=fence) *$", re.MULTILINE | re.DOTALL
+)
 _ENDS_A_COMMAND = {"|", ">", ">>", "2>", "&&", "||", ";"}
 # A span may name a command without all that it needs.
 _INCOMPLETE = {"MissingParameter", "NoArgsIsHelpError"}
@@ -45,15 +49,27 @@ class CommandLine:
 
 
 def command_lines(page: str) -> Iterator[CommandLine]:
-    """Every command of a page, of its blocks and its spans, each once; a transcript (`$ …`) is left out."""
-    blocks = re.compile(r"^ *```\w*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
-    to_copy = [block for block in blocks.findall(page) if not block.lstrip().startswith("$ ")]
-    found = [(line.strip(), True) for b in to_copy for line in b.replace("\\\n", " ").splitlines()]
-    found += [(" ".join(span.split()), False) for span in re.findall(r"`([^`]+)`", blocks.sub("", page))]
-    lines = [
-        CommandLine(_words(m["arguments"]), whole) for text, whole in found if (m := _COMMAND.match(text))
-    ]
-    return iter(dict.fromkeys(lines))
+    """Every command of a page, of its blocks and its spans, each once."""
+    lines = [line for block in _BLOCK.finditer(page) for line in _lines_to_copy(block["text"])]
+    found = [CommandLine(words, whole=True) for line in lines for words in _commands(line)]
+    for span in re.findall(r"`([^`]+)`", _BLOCK.sub("", page)):
+        named = " ".join(span.split())
+        if re.match(rf"(?:{'|'.join(_root().commands)}) .|--[a-z-]+(?![\w-])", named):
+            named = f"nemotron {named}"
+        found += [CommandLine(words, whole=False) for words in _commands(named)]
+    return iter(dict.fromkeys(found))
+
+
+def _lines_to_copy(block: str) -> list[str]:
+    """The lines of a block; of a transcript those after `$`, none where it shows what is refused."""
+    lines = [line.strip() for line in block.replace("\\\n", " ").splitlines()]
+    if not lines or not lines[0].startswith("$ "):
+        return [line for line in lines if not line.startswith("#")]
+    return [] if "error[" in block else [line for line in lines if line.startswith("$ ")]
+
+
+def _commands(line: str) -> Iterator[tuple[str, ...]]:
+    return (_words(found["arguments"]) for found in _COMMAND.finditer(line))
 
 
 def problems_in(page: str) -> list[str]:
@@ -68,18 +84,16 @@ def problems_in(page: str) -> list[str]:
 def problems_of(line: CommandLine, written: frozenset[str] = frozenset()) -> list[str]:
     """What is wrong with a command; nothing where the command line would take it."""
     try:
-        path, parameters = _parse(list(line.words))
+        path, parameters = _understood(line)
+        problems = [f"{line}: {problem.summary}" for problem in _named(path, parameters, written)]
     except typer.Exit:  # --version, --help
         return []
+    except Failure as failure:
+        problems = [f"{line}: {problem.summary}" for problem in failure.diagnostics]
     except Exception as problem:
         if not hasattr(problem, "format_message"):
             raise
-        accepted = type(problem).__name__ in _INCOMPLETE and not line.whole
-        return [] if accepted else [f"{line}: {problem.format_message()}"]
-    try:
-        problems = [f"{line}: {problem.summary}" for problem in _named(path, parameters, written)]
-    except Failure as failure:
-        problems = [f"{line}: {problem.summary}" for problem in failure.diagnostics]
+        problems = [f"{line}: {problem.format_message()}"]
     return problems
 
 
@@ -105,6 +119,18 @@ def _words(arguments: str) -> tuple[str, ...]:
     return tuple(word for word in words[:end] if word not in ("…", "..."))
 
 
+def _understood(line: CommandLine) -> tuple[str, dict[str, Any]]:
+    """The command's name and its parameters; of a span that leaves some out, its options."""
+    if not line.whole and line.words[:1] and line.words[0].startswith("--"):
+        return "", _options(line.words)
+    try:
+        return _parse(list(line.words))
+    except Exception as problem:
+        if line.whole or type(problem).__name__ not in _INCOMPLETE:
+            raise
+        return "", _options(line.words)
+
+
 def _parse(words: list[str]) -> tuple[str, dict[str, Any]]:
     """The command's name and its parameters, by the parser that runs it too."""
     command = _root()
@@ -117,6 +143,25 @@ def _parse(words: list[str]) -> tuple[str, dict[str, Any]]:
             return " ".join(path), context.params
         name, command, words = command.resolve_command(context, [*context._protected_args, *context.args])
         path.append(name)
+
+
+def _options(words: tuple[str, ...]) -> dict[str, Any]:
+    """What the options of a span name, by parameter, where a command is not all there. Failure on others."""
+    known = {flag: option for option in _all_options(_root()) for flag in option.opts}
+    words = tuple(word for word in words if word != "--help")
+    named: dict[str, Any] = {}
+    for flag, value in zip(words, [*words[1:], ""], strict=False):
+        if flag.startswith("--") and flag not in known:
+            raise typer.BadParameter(f"No such option: {flag}")
+        if flag in known and value and not known[flag].is_flag:
+            named.setdefault(known[flag].name, []).append(value)
+    return named
+
+
+def _all_options(command: Any) -> Iterator[Any]:
+    yield from (parameter for parameter in command.params if parameter.param_type_name == "option")
+    for inner in getattr(command, "commands", {}).values():
+        yield from _all_options(inner)
 
 
 def _filled(command: Any, words: list[str]) -> list[str]:
@@ -148,11 +193,18 @@ def _named(path: str, parameters: dict[str, Any], written: frozenset[str]) -> It
         yield from _wrong_keys(parameters["step"], config, parameters["overrides"] or [])
 
 
-def _wrong_setting(setting: str) -> Iterator[Diagnostic]:
-    """STEP.KEY=VALUE of a plan: the step is named by its id's last parts, with no dot in them."""
-    step, _, override = setting.partition(".")
-    if not is_placeholder(step):
-        yield from _wrong_keys(step, "default", [override])
+def _wrong_setting(setting: str) -> list[Diagnostic]:
+    """STEP.KEY=VALUE of a plan: the step by its name there, a part of its id that several may have."""
+    name, _, override = setting.partition(".")
+    if is_placeholder(name):
+        return []
+    steps = [identity for identity in catalog().folders if name in identity.split("/")]
+    return min((_wrong_keys(step, "default", [override]) for step in steps or [name]), key=len)
+
+
+def wrong_in_each(setting: str, steps: list[str]) -> bool:
+    """Whether KEY=VALUE is nothing that the default config of one of the steps would take."""
+    return all(_wrong_keys(step, "default", [setting]) for step in steps)
 
 
 def _wrong_keys(step: str, config: str, overrides: list[str]) -> list[Diagnostic]:

@@ -12,7 +12,7 @@ from nemotron.config.tree import join_key, leaves
 
 CATALOG = Catalog([Path(__file__).resolve().parents[1] / "steps"])
 # Names of files look like keys.
-_FILE_ENDINGS = ("json", "jsonl", "toml", "md", "py", "yaml")
+_FILE_ENDINGS = ("json", "jsonl", "md", "npy", "parquet", "py", "safetensors", "toml", "txt", "yaml")
 
 
 def code_spans(text: str) -> list[str]:
@@ -33,6 +33,12 @@ def keys_in(text: str) -> set[str]:
     spans = [span.partition("=")[0] for span in code_spans(text) if " " not in span.partition("=")[0]]
     keys = {span for span in spans if re.fullmatch(r"[a-z]\w*(\.\w+)+", span)}
     return {key for key in keys if key.rpartition(".")[2] not in _FILE_ENDINGS}
+
+
+def settings_in(text: str) -> list[str]:
+    """Each KEY=VALUE of a config that stands in backticks by itself."""
+    spans = dict.fromkeys(code_spans(text))
+    return [span for span in spans if re.fullmatch(r"[a-z]\w*(\.\w+)*=\S+", span)]
 
 
 @cache

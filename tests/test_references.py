@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from command_lines import CommandLine, command_lines, problems_in, problems_of
+from command_lines import CommandLine, command_lines, problems_in, problems_of, wrong_in_each
+from pages import CATALOG, catalog_keys, keys_in, settings_in, steps_in
 
 from nemotron.cli.command_tree import all_commands
 from nemotron.reporting.references.build import generated, stale
@@ -27,6 +28,8 @@ FOLDERS = {
 PAGES = sorted({page for folder, pages in FOLDERS.items() for page in (REPOSITORY / folder).glob(pages)})
 GENERATED = ("CATALOG", "ARTIFACTS", "COMMANDS", "PATTERNS", "DIAGNOSTICS")
 REFERENCES = REPOSITORY / "references"
+# Dotted names that no default config has: of Python, of another document, of the section `run`.
+OTHER_NAMES = {"nemotron.backends.job.run", "counts.tokens", "run.env_vars"}
 
 
 def name_of(page: Path) -> str:
@@ -44,6 +47,14 @@ def anchors(page: Path) -> set[str]:
         r"^#+ (.+)$", re.sub(r"^ *```.*?^ *```", "", text_of(page), flags=re.M | re.S), re.M
     )
     return {anchor(re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)) for heading in headings}
+
+
+@cache
+def all_keys() -> set[str]:
+    """The keys of all default configs, and those that manifests name."""
+    manifests = [CATALOG.step(identity).manifest for identity in CATALOG.folders]
+    keys = {port.at for manifest in manifests for port in manifest.produces if port.at}
+    return keys | catalog_keys() | {p.key for manifest in manifests for p in manifest.parameters}
 
 
 def prose_of(page: Path) -> str:
@@ -66,6 +77,21 @@ def test_a_generated_page_says_so_in_its_first_line(name: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_are_ones_that_the_command_line_takes(page: Path) -> None:
     assert problems_in(text_of(page)) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_keys_and_values_are_ones_that_a_step_takes(page: Path) -> None:
+    text, name = text_of(page), name_of(page)
+    own = [step for step in CATALOG.folders if name == f"steps/{step}/README.md"]
+    named = {key for key in keys_in(text) if not key.startswith("sections.")}  # of names that people choose
+    assert named - all_keys() - OTHER_NAMES == set()
+    assert [s for s in settings_in(text) if wrong_in_each(s, own or list(CATALOG.folders))] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_steps_are_ones_of_the_catalog(page: Path) -> None:
+    named = steps_in(text_of(page)) - set(CATALOG.folders)
+    assert {n for n in named if not any(step.startswith(f"{n}/") for step in CATALOG.folders)} == set()
 
 
 def test_every_step_has_its_commands() -> None:
@@ -133,6 +159,35 @@ def test_a_wrong_command_is_found(words: str, said: str) -> None:
     found = problems_of(CommandLine(tuple(words.split()), whole=True))
     assert len(found) == 1
     assert said in found[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```bash\nuv run nemotron steps run sft/automodel --gpu 8\n```",
+        "~~~\ncd there && nemotron steps run sft/automodle\n~~~",
+        "   ```sh\n   A=b .venv/bin/nemotron steps check sft/automodel \\\n     -c tinny\n   ```",
+        "```\n$ nemotron steps chekc sft/automodel\nerror\n```",
+        "`nemotron steps show sft/automodle`",
+        "`python -m nemotron runs lists`",
+        "`steps chekc`",
+        "`pipeline run --forced STEP`",
+        "`--dryrun`",
+        "`--through sft/automodle`",
+        "`--set sft_packing.pack_sise=2`",
+    ],
+)
+def test_a_wrong_command_is_found_in_any_block_and_span(text: str) -> None:
+    assert len(problems_in(f"# A page\n\nRun\n\n{text}\n")) == 1
+
+
+def test_a_wrong_key_and_a_wrong_value_are_found() -> None:
+    page = "`optimizer.lr=1e-5`, `optimizer.lr=fast`, `optimizer.lrr=1`, `optimizer.lrr`"
+    assert keys_in(page) - all_keys() == {"optimizer.lrr"}
+    assert [s for s in settings_in(page) if wrong_in_each(s, ["sft/automodel"])] == [
+        "optimizer.lr=fast",
+        "optimizer.lrr=1",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,31 @@ def test_with_the_config_that_makes_it_there_is_none(at_hand: Path) -> None:
     assert errors(at_hand, text) == []
 
 
+WRITTEN = """
+    version: 1
+    want: translated_mcq_benchmark_parquet
+    have:
+      docs: {type: benchmark_source_corpus, path: docs}
+    steps:
+      mcq:
+        step: byob/mcq
+        inputs: {benchmark_source_corpus: docs}
+"""
+
+
+def test_what_the_file_wants_and_no_step_makes_is_an_error(at_hand: Path) -> None:
+    write(at_hand / "docs" / "a.md", "Press the red button.")
+    problem = the(errors(at_hand, WRITTEN), "NMT309")
+    assert problem.summary.endswith("which mcq does not make: target_language is not set")
+    assert stands(problem.where) == position(at_hand / "p.yaml", "want")
+    assert problem.fix == "target_language=VALUE for mcq"
+    for language in ("th", '"???"'):
+        assert errors(at_hand, f"{WRITTEN}        set: {{target_language: {language}}}\n") == []
+    assert errors(at_hand, WRITTEN.replace("want: translated_", "want: ")) == []
+    pairs = PAIRS.replace("version: 1", "version: 1\n    want: preference_jsonl")
+    assert codes(errors(at_hand, pairs)) == ["NMT309"]  # rl_prep makes it, of what sdg does not make
+
+
 def test_steps_of_one_run_in_two_places_are_an_error(at_hand: Path) -> None:
     keys = 'executor = "slurm"\nremote_job_dir = "/shared"\n'
     env_toml(at_hand, f'[one]\n{keys}[two]\nhost = "b"\n{keys}[here]\n[me]\nuser = "b"\n{keys}')

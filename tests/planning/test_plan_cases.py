@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from at_hand import chain, derived, inputs, plan, resolved
 from plan_cases import CASES, SERVICE, SUPER, Case
-from small import failure
+from small import failure, write
 
 from nemotron.diagnostic import Severity
 from nemotron.planning.parallel import layout_of
@@ -68,6 +68,19 @@ def test_the_translation_asks_for_its_languages_alone() -> None:
     made = plan("translated_mcq_benchmark_parquet", "questions.parquet")
     assert made.draft.configs == {"mcq": "translate"}
     assert [question.key for question in made.questions] == ["mcq.target_language"]
+
+
+def test_what_is_made_only_with_a_key_asks_for_it(at_hand: Path) -> None:
+    write(at_hand / "docs" / "a.md", "Press the red button.")
+    made = plan("translated_mcq_benchmark_parquet", "benchmark_source_corpus=docs")
+    assert made.draft.configs == {"mcq": "default"}
+    assert [(q.key, q.answer) for q in made.questions] == [
+        ("mcq.target_language", "--set mcq.target_language=VALUE")
+    ]
+    told = {"mcq": {"target_language": "de"}}
+    done = plan("translated_mcq_benchmark_parquet", "benchmark_source_corpus=docs", settings=told)
+    assert done.questions == []
+    assert plan("mcq_benchmark_parquet", "benchmark_source_corpus=docs").questions == []
 
 
 @pytest.mark.usefixtures("at_hand")

@@ -92,9 +92,9 @@ class Consumes(Table):
 class Produces(Table):
     """A port that makes an artifact below the output folder that the config key `at` names.
 
-    One with `with_input` is made only where that input is bound, one with `when` only where each of those
-    config keys has one of those values. `shape_of` names the input whose sizes (layers, heads, widths) a
-    model keeps.
+    One with `with_input` is made only where that input is bound, one with `with_key` only where that config
+    key is set, one with `when` only where each of those config keys has one of those values. `shape_of` names
+    the input whose sizes (layers, heads, widths) a model keeps.
     """
 
     type: str
@@ -103,6 +103,7 @@ class Produces(Table):
     subpath: str = ""
     optional: bool = False
     with_input: str | None = None
+    with_key: str | None = None
     when: dict[str, tuple[Scalar, ...]] = {}
     shape_of: str | None = None
     facts: Facts = {}

@@ -190,6 +190,8 @@ def _named_keys(step: Step) -> Iterator[tuple[str, ManifestPath]]:
     for index, produced in enumerate(manifest.produces):
         yield produced.at, ("produces", index, "at")
         yield from ((key, ("produces", index, "when", key)) for key in produced.when)
+        if produced.with_key is not None:
+            yield produced.with_key, ("produces", index, "with_key")
     for table, index, port in ports(step):
         for fact, rule in port.facts.items():
             yield from ((key, (table, index, "facts", fact)) for key in _fact_keys(rule))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from nemotron.catalog.catalog import Catalog
+from nemotron.catalog.manifest import Produces
 from nemotron.checking.check import check_step
 from nemotron.diagnostic import Diagnostic, Related, error
 from nemotron.planning.pipeline import Pipeline, missing_haves, requests
@@ -17,7 +18,8 @@ def check_pipeline(
 ) -> tuple[list[StepRequest], list[Diagnostic]]:
     """The request of each step, and every problem of each, named after its step; sorted, each once."""
     bound = list(requests(pipeline, catalog, gpus=gpus))
-    found = [*missing_haves(pipeline), *_places_apart(pipeline, bound), *_not_made(pipeline, bound)]
+    found = [*missing_haves(pipeline), *_places_apart(pipeline, bound)]
+    found += [*_not_made(pipeline, bound), *_wanted_is_made(pipeline, bound)]
     for request in bound:
         found += [_of_step(request, problem) for problem in check_step(request)]
     return bound, sorted(dict.fromkeys(found), key=Diagnostic.sort_key)
@@ -32,15 +34,52 @@ def _not_made(pipeline: Pipeline, bound: list[StepRequest]) -> Iterator[Diagnost
                 continue
             request = producers[link.name]
             output = request.step.produces(link.output)
-            for key, values in output.when.items():
-                if (value := request.config.document.get(key)) not in values:
-                    yield error(
-                        "NMT309",
-                        f"{step.name} takes {link}, which {link.name} does not make: {key} is {value}",
-                        where=pipeline.place("steps", step.name, "inputs", port),
-                        related=_set_at(request, key),
-                        fix=f"{key}={' or '.join(map(str, values))} for {link.name}",
-                    )
+            for key, wanted in _in_the_way(request, output):
+                value = request.config.document.get(key)
+                yield error(
+                    "NMT309",
+                    f"{step.name} takes {link}, which {link.name} does not make: {key} is {_shown(value)}",
+                    where=pipeline.place("steps", step.name, "inputs", port),
+                    related=_set_at(request, key),
+                    fix=f"{key}={wanted} for {link.name}",
+                )
+
+
+def _wanted_is_made(pipeline: Pipeline, bound: list[StepRequest]) -> Iterator[Diagnostic]:
+    """What the file wants is made by a step, where one could make it."""
+    types = bound[0].types if bound else None
+    makers = [
+        (request, port)
+        for request in bound
+        for port in request.step.manifest.produces
+        if types is not None and pipeline.want is not None and types.accepts(pipeline.want, port.type)
+    ]
+    if any(not list(_in_the_way(request, port)) for request, port in makers):
+        return
+    for request, port in makers[-1:]:
+        for key, wanted in _in_the_way(request, port):
+            value = _shown(request.config.document.get(key))
+            yield error(
+                "NMT309",
+                f"{pipeline.want} is wanted, which {request.name} does not make: {key} is {value}",
+                where=pipeline.place("want"),
+                related=_set_at(request, key),
+                fix=f"{key}={wanted} for {request.name}",
+            )
+
+
+def _in_the_way(request: StepRequest, port: Produces) -> Iterator[tuple[str, str]]:
+    """The config keys for whose sake a step does not make an output, and what they would have to be."""
+    document = request.config.document
+    if port.with_key is not None and document.get(port.with_key) is None:
+        yield port.with_key, "VALUE"
+    for key, values in port.when.items():
+        if document.get(key) not in values:
+            yield key, " or ".join(map(str, values))
+
+
+def _shown(value: object) -> str:
+    return "not set" if value is None else str(value)
 
 
 def _set_at(request: StepRequest, key: str) -> tuple[Related, ...]:

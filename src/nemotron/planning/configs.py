@@ -30,6 +30,16 @@ def left_empty(step: Step, config: str, node: Node, types: Types) -> Iterator[tu
             yield port.at, Derived(None, "nothing at hand for it")
 
 
+def left_open(step: Step, config: str, outputs: set[str]) -> Iterator[tuple[str, Derived]]:
+    """Keys that must be set for the step to make the `outputs` that the plan takes, and that nobody knows."""
+    document = _layers(step, config)
+    told = {parameter.key: parameter.description for parameter in step.manifest.parameters}
+    for port in step.manifest.produces:
+        key = port.with_key
+        if port.name in outputs and key is not None and document.get(key) is None:
+            yield key, Derived(MISSING, told.get(key, f"without it there is no {port.name}"))
+
+
 def config_for(
     step: Step, node: Node, haves: dict[str, Have], outputs: set[str], *, on_cpu: bool = False
 ) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from nemotron.config.secrets import redact_tree
 from nemotron.config.yaml_places import dump_yaml
+from nemotron.planning.promises import is_made_by
 from nemotron.planning.request import StepRequest
 
 VERSION = 1
@@ -34,7 +35,7 @@ def as_pipeline(request: StepRequest) -> dict[str, Any]:
         step["nodes"] = request.nodes
     if request.profile is not None:
         step["profile"] = request.profile.name
-    wanted = request.step.manifest.produces
+    wanted = [port for port in request.step.manifest.produces if is_made_by(port, request.config.document)]
     name = request.name.replace("/", "-")
     return {
         "version": VERSION,

@@ -13,7 +13,7 @@ from nemotron.hardware.gpu_table import GpuKind
 from nemotron.hardware.shapes import shape_of
 from nemotron.nearest import did_you_mean
 from nemotron.planning.actions import Situation, actions_of
-from nemotron.planning.configs import asks_a_service, config_for, gpus_for, left_empty
+from nemotron.planning.configs import asks_a_service, config_for, gpus_for, left_empty, left_open
 from nemotron.planning.have import Have, facts_of, parse_have
 from nemotron.planning.leftovers import without_use
 from nemotron.planning.nodes import Node, nodes_of, outputs_used
@@ -173,7 +173,13 @@ def _draft(wish: PlanWish, derivation: Derivation, catalog: Catalog, steps: dict
         {name: count for name, count in counts.items() if count is not None},
         {name: dict(keys) for name, keys in wish.settings.items()},
         _hosts(wish, counts),
-        {n.name: dict(left_empty(steps[n.step], configs[n.name], n, catalog.types)) for n in nodes},
+        {
+            n.name: {
+                **dict(left_empty(steps[n.step], configs[n.name], n, catalog.types)),
+                **dict(left_open(steps[n.step], configs[n.name], used[n.name])),
+            }
+            for n in nodes
+        },
     )
 
 

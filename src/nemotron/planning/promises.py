@@ -77,5 +77,6 @@ def _known(request: StepRequest, fact: str, rule: FactRule) -> FactValue | None:
 
 
 def is_made_by(port: Produces, config: Document) -> bool:
-    """Whether a step with this config makes the output: its `when` holds."""
-    return all(config.get(key) in values for key, values in port.when.items())
+    """Whether a step with this config makes the output: `when` holds, and the key of `with_key` is set."""
+    is_set = port.with_key is None or config.get(port.with_key) is not None
+    return is_set and all(config.get(key) in values for key, values in port.when.items())

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from quick import REPOSITORY, QuickStart
 
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+# A command that was folded is one line.
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8").replace("\\\n", "")
 # Run by the fixture, and by whoever runs these tests.
 RUN_ELSEWHERE = ("make quickstart", "make test")
 WRITTEN = REPOSITORY / "steps" / "sft" / "automodel" / "config" / "short.yaml"

@@ -22,19 +22,24 @@ from nemotron.planning.plan import Plan
 
 PAGE = (Path(__file__).resolve().parents[2] / "references" / "HARDWARE.md").read_text(encoding="utf-8")
 SIZES = {"TP": "tensor", "PP": "pipeline", "CP": "context", "EP": "expert", "ETP": "expert_tensor"}
-SOURCES = {"chat": "chat.jsonl", "text": "filtered_jsonl=text.jsonl"}
+TABLES = ("A LoRA adapter, from conversations", "All weights, from conversations", "Pretraining, from text")
 # The share of a GPU's memory that weights, gradients and optimiser may take: activations need the rest.
 ROOM = 0.8
 
 
-def rows(title: str) -> list[list[str]]:
-    """The cells of the table that starts with that column, without its head, without backticks."""
-    table = re.search(rf"^\| `?{re.escape(title)}`? \|.*\n\|[-|]+\|\n((?:\|.*\n?)+)", PAGE, re.MULTILINE)
-    assert table is not None, title
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the table below a heading, without its head, without backticks."""
+    table = re.search(r"^\|.*\n\|[-|]+\|\n((?:\|.*\n?)+)", section(heading), re.MULTILINE)
+    assert table is not None, heading
     return [
         [cell.strip().replace("`", "") for cell in line.strip("|").split("|")]
         for line in table.group(1).splitlines()
     ]
+
+
+def section(heading: str) -> str:
+    """What stands between a heading and the next."""
+    return re.split(rf"^##+ {re.escape(heading)}\n", PAGE, flags=re.MULTILINE)[1].partition("\n#")[0]
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class Machine:
     """A row: a model, what is made of what on which machine, and what the page says about it."""
 
     model: str
-    source: str
+    have: str
     want: str
     nodes: int
     gpus: int
@@ -54,15 +59,18 @@ class Machine:
     add: str
 
     @classmethod
-    def of(cls, cells: list[str]) -> Machine:
-        model, way, machine, step, layout, gib, add = cells
-        source, want = way.split(" → ")
+    def of(cls, heading: str, cells: list[str]) -> Machine:
+        name, machine, step, config, layout, gib = cells
         *counts, kind = machine.split(" × ")
         nodes, per_node = (1, int(counts[0])) if len(counts) == 1 else (int(counts[0]), int(counts[1]))
-        identity, config = step.split(", ")
-        return cls(
-            model, source, want, nodes, nodes * per_node, kind, identity, config, layout, int(gib), add
-        )
+        model, _, mark = name.partition(" ")
+        first = " ".join(section(heading).strip().partition("\n\n")[0].split())
+        have, *wants = re.findall(r"--(?:have|want) ([^\s`]+)", first)
+        want = wants[-1] if f"of `{step}`, `--want" in first else wants[0]
+        add = re.search(rf"^{mark} with `(.+)`$", PAGE, re.MULTILINE) if mark else None
+        gpus = nodes * per_node
+        added = add[1] if add else ""
+        return cls(model, have, want, nodes, gpus, kind, step, config, layout, int(gib), added)
 
     def plan(self) -> Plan:
         wish: dict[str, Any] = {"model": self.model, "gpus": self.gpus, "nodes": self.nodes, "gpu": self.kind}
@@ -74,10 +82,10 @@ class Machine:
                 wish.setdefault("settings", {}).setdefault(step, {})[path] = int(number)
             else:
                 wish[option.removeprefix("--")] = value
-        return plan(self.want, SOURCES[self.source], **wish)
+        return plan(self.want, self.have, **wish)
 
 
-MACHINES = [Machine.of(cells) for cells in rows("Model")]
+MACHINES = [Machine.of(heading, cells) for heading in TABLES for cells in rows(heading)]
 
 
 def written(layout: Layout) -> str:
@@ -124,7 +132,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_gpus_are_those_of_the_table() -> None:
     table = tomllib.loads(TABLE.read_text(encoding="utf-8"))["gpus"]
     columns = ("memory_gib", "per_node", "link", "link_gb_per_s")
-    assert rows("--gpu") == [[name, *(str(kind[key]) for key in columns)] for name, kind in table.items()]
+    assert rows("GPUs") == [[name, *(str(kind[key]) for key in columns)] for name, kind in table.items()]
     assert gpu_kinds().keys() == table.keys()
 
 

@@ -41,7 +41,7 @@ def catalog_page(steps: list[Step]) -> Lines:
         "[ARTIFACTS.md](ARTIFACTS.md) describes the types, [COMMANDS.md](COMMANDS.md) the commands.",
     )
     yield from ("## From a need to a step", "")
-    yield from table(["Need", "Step", "Takes", "Makes"], map(_route, steps))
+    yield from table(["Need", "Step", "Takes → makes"], map(_route, steps))
     for category, members in groupby(steps, key=lambda step: step.category):
         yield from (f"## {category}", "")
         for step in members:
@@ -55,7 +55,7 @@ def _route(step: Step) -> list[str]:
     chosen = dict.fromkeys(port.type for port in manifest.consumes if port.one_of)
     takes = [*map(code, taken), *([" or ".join(map(code, chosen))] if chosen else [])]
     makes = codes(dict.fromkeys(port.type for port in manifest.produces))
-    return [prose(manifest.step.summary), _link(step.id), ", ".join(takes) or "nothing", makes]
+    return [prose(manifest.step.summary), _link(step.id), f"{', '.join(takes) or 'nothing'} → {makes}"]
 
 
 def _section(step: Step) -> Lines:

@@ -83,6 +83,7 @@ def _section(step: Step, types: Types) -> Lines:
     rows = ([code(name), prose(said), _needs(needed[name])] for name, said in about.items())
     yield from table(["Config", "What it does", "Must be given"], rows)
     if credentials := step.manifest.credentials:
+        yield from ("Variables that it reads, and when:", "")
         yield from points(f"`{variable}`: {prose(when)}" for variable, when in credentials.items())
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from small import SmallCatalog, failures, small, write
 
-from nemotron.catalog.packs import Pack, packs_of
+from nemotron.catalog.packs import Pack, packs_of, reading_of
 
 __all__ = ["small"]
 ADVICE = '[[strategies]]\nwhen = "Always."\nthen = "Read."\ncontext = "{name}"\n'
@@ -62,3 +62,16 @@ def test_a_mistake_in_the_index_has_its_place(small: SmallCatalog) -> None:
     found = failures(lambda: packs(small, "a/one"))
     assert {problem.code for problem in found} == {"NMT102", "NMT103"}
     assert {problem.where.file for problem in found if problem.where} == {str(index)}
+
+
+def test_what_to_read_are_the_pages_that_are_there_and_a_warning_for_the_others(small: SmallCatalog) -> None:
+    for name, context in (("one", "packing"), ("two", "lost")):
+        small.step(f"a/{name}", ADVICE.format(name=context), default="k: 1\n")
+    write(folder(small) / "index.toml", INDEX)
+    page = write(folder(small) / "packing.md", "# Packing\n")
+    catalog = small.catalog()
+    reading = reading_of([catalog.step("a/one"), catalog.step("a/two")], catalog.roots)
+    assert reading.as_dict() == {
+        "read": [str(page)],
+        "warnings": ["WARNING: what was lost docs unavailable"],
+    }

@@ -52,6 +52,16 @@ def test_a_trainer_s_layout_and_models_are_shown(nemotron: Nemotron) -> None:
     assert "-c tiny" in shown.splitlines()[-1]
 
 
+def test_what_to_read_is_shown_and_what_is_not_there(nemotron: Nemotron) -> None:
+    pack = "references/context/automodel-tuning.md"
+    shown = nemotron("steps", "show", "sft/automodel").stdout.partition("\nRead\n")[2].split()
+    assert shown[0].endswith("steps/sft/automodel/README.md")
+    assert shown[1].endswith(pack)
+    told = json.loads(nemotron("steps", "show", "sft/automodel", "--json").stdout)
+    assert [page.endswith(pack) for page in told["read"]] == [True]
+    assert told["warnings"] == []
+
+
 @pytest.mark.parametrize("name", ["word_count", "/test/word_count/"])
 def test_an_id_may_be_abbreviated_to_its_tail(nemotron: Nemotron, name: str) -> None:
     assert nemotron("steps", "show", name).stdout.startswith("test/word_count: ")

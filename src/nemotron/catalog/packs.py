@@ -37,6 +37,24 @@ class Pack:
     page: Path | None
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What to read about steps: the pages that are there, and a warning for each that is not."""
+
+    pages: list[Path]
+    warnings: list[str]
+
+    def as_dict(self) -> dict[str, list[str]]:
+        return {"read": [str(page) for page in self.pages], "warnings": self.warnings}
+
+
+def reading_of(steps: Iterable[Step], roots: Iterable[Path]) -> Reading:
+    """The packs that the steps name, as what to read. Failure NMT101 to NMT103."""
+    packs = packs_of(steps, roots)
+    missing = [f"WARNING: {pack.topic} docs unavailable" for pack in packs if pack.page is None]
+    return Reading([pack.page for pack in packs if pack.page is not None], missing)
+
+
 def packs_of(steps: Iterable[Step], roots: Iterable[Path]) -> list[Pack]:
     """The packs that the steps name, each once, in the order of the steps. Failure NMT101 to NMT103."""
     known = _known(roots)

@@ -13,7 +13,7 @@ from nemotron.cli.plan_commands import plan_commands, tier
 from nemotron.diagnostic import Diagnostic, Failure, blocked, error, exit_code
 
 if TYPE_CHECKING:
-    from nemotron.catalog.packs import Pack
+    from nemotron.catalog.packs import Reading
     from nemotron.planning.plan import Plan, Question
 
 EXAMPLES = (
@@ -48,7 +48,7 @@ def command(
     The plan is written as a file to read, edit, check and run. What only you can know stays `???`.
     """
     from nemotron.catalog.catalog import default_catalog
-    from nemotron.catalog.packs import packs_of
+    from nemotron.catalog.packs import reading_of
     from nemotron.checking.check import check_step
     from nemotron.hardware.gpu_table import gpu_kind
     from nemotron.planning.have import parse_have
@@ -84,12 +84,12 @@ def command(
     if output is not None:
         _write(output, text, force=force)
     code = exit_code(problems)
-    packs = packs_of((catalog.step(node.step) for node in plan.nodes), catalog.roots)
+    reading = reading_of((catalog.step(node.step) for node in plan.nodes), catalog.roots)
     if as_json:
-        told = {**_as_dict(plan, found, output), **_reading(packs), "pipeline": text, "exit_code": code}
+        told = {**_as_dict(plan, found, output), **reading.as_dict(), "pipeline": text, "exit_code": code}
         print_json(told, problems)
     else:
-        answer = "\n".join([*_answer(plan, found, packs, output), *_warnings(packs)])
+        answer = "\n".join([*_answer(plan, found, reading, output), *reading.warnings])
         print(answer if output else text, end="" if not output else "\n")
         if not output:
             print(answer, file=sys.stderr)
@@ -157,7 +157,7 @@ def _as_dict(plan: Plan, found: dict[str, list[Diagnostic]], output: Path | None
 
 
 def _answer(
-    plan: Plan, found: dict[str, list[Diagnostic]], packs: list[Pack], output: Path | None
+    plan: Plan, found: dict[str, list[Diagnostic]], reading: Reading, output: Path | None
 ) -> list[str]:
     """The answer for people: at most a screen."""
     lines = [f"Decision        {' → '.join(node.step for node in plan.nodes)}"]
@@ -170,18 +170,9 @@ def _answer(
     lines += _listed(
         "Avoid", [f"{' → '.join(a.steps)}: {a.why}" for a in plan.alternatives] or ["nothing else fits"]
     )
-    lines += _listed("Read", [short_path(pack.page) for pack in packs if pack.page])
+    lines += _listed("Read", [short_path(page) for page in reading.pages])
     following = "answer what is required" if plan.questions else "check the file, then run it"
     return [*lines, f"Next step       {following}"]
-
-
-def _reading(packs: list[Pack]) -> dict[str, Any]:
-    """What to read about the plan's steps, and what of it is not there."""
-    return {"read": [str(pack.page) for pack in packs if pack.page], "warnings": _warnings(packs)}
-
-
-def _warnings(packs: list[Pack]) -> list[str]:
-    return [f"WARNING: {pack.topic} docs unavailable" for pack in packs if pack.page is None]
 
 
 def _file(output: Path | None) -> str:

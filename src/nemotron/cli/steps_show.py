@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nemotron.catalog.catalog import Step, default_catalog
+from nemotron.catalog.packs import Reading, reading_of
 from nemotron.cli import complete
 from nemotron.cli.output import print_json, short_path, width
 
@@ -25,15 +26,18 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show a step: what it takes and makes, its keys, its configs, what may go wrong."""
-    found = default_catalog().find(step)
+    catalog = default_catalog()
+    found = catalog.find(step)
+    reading = reading_of([found], catalog.roots)
     if as_json:
         manifest = found.manifest.model_dump(mode="json", by_alias=True, exclude_none=True)
-        print_json({**manifest, "folder": str(found.folder), "configs": found.config_names()})
+        told = {"folder": str(found.folder), "configs": found.config_names(), **reading.as_dict()}
+        print_json({**manifest, **told})
     else:
-        print("\n".join(_lines(found)))
+        print("\n".join(_lines(found, reading)))
 
 
-def _lines(step: Step) -> Iterator[str]:
+def _lines(step: Step, reading: Reading) -> Iterator[str]:
     head = step.manifest.step
     yield f"{step.id}: {head.name}"
     yield from _wrapped(" ".join(head.description.split()))
@@ -55,6 +59,10 @@ def _lines(step: Step) -> Iterator[str]:
             yield from _wrapped(parameter.description, "      ")
     yield from _layout(step)
     yield from _advice(step)
+    yield "\nRead"
+    for page in (step.folder / "README.md", *reading.pages):
+        yield f"  {short_path(page)}"
+    yield from reading.warnings
     yield f"\nRun it: nemotron steps run {step.id} -c {_smallest(step)}"
 
 

@@ -77,6 +77,7 @@ def test_a_pack_speaks_of_its_steps_and_what_they_consume(name: str, page: str) 
         assert {port.type for manifest in steps for port in manifest.consumes} - spans == set()
         own = {error.id for manifest in steps for error in manifest.errors}
         assert spans & own
+        assert spans & {e.id for i in CATALOG.folders for e in CATALOG.step(i).manifest.errors} - own == set()
     assert steps_in(page) - set(CATALOG.folders) == set()
 
 

@@ -37,7 +37,7 @@ def catalog_page(steps: list[Step]) -> Lines:
     yield from paragraph(
         "Find the need, then read the step's section: when to pick it, and when not.",
         "Chains of steps are for `nemotron pipeline plan` to find, which weighs the same preferences.",
-        "`nemotron steps show STEP` prints all of a manifest.",
+        "`nemotron steps show STEP` has its keys, their limits, its known errors and what to read.",
         "[ARTIFACTS.md](ARTIFACTS.md) describes the types, [COMMANDS.md](COMMANDS.md) the commands.",
     )
     yield from ("## From a need to a step", "")

@@ -35,6 +35,7 @@ TRAINER = """
     [[produces]]
     type = "checkpoint_hf"
     at = "out.folder"
+    facts = { chat_template = "fact.four", dtype = "words" }
 
     [[produces]]
     type = "scores"
@@ -125,9 +126,15 @@ def test_paths_in_the_config_become_absolute(trainer: SmallCatalog, project: Pat
 
 def test_what_states_a_fact_becomes_absolute_where_it_is_a_path(trainer: SmallCatalog, project: Path) -> None:
     write(project / "tok" / "tokenizer.json", "{}")
+    write(project / "t.jinja", "{{ m }}")
     arguments = ["fact.one=tok", "fact.two=org/name", "fact.three=" + "{{ m }}" * 900, "words=tok"]
-    tree = trainer.request("train/one", *arguments).config.tree
-    assert tree["fact"] == {"one": f"{project}/tok", "two": "org/name", "three": "{{ m }}" * 900}
+    tree = trainer.request("train/one", *arguments, "fact.four=t.jinja").config.tree
+    assert tree["fact"] == {
+        "one": f"{project}/tok",
+        "two": "org/name",
+        "three": "{{ m }}" * 900,
+        "four": f"{project}/t.jinja",
+    }
     assert tree["words"] == "tok"
 
 

@@ -25,7 +25,7 @@ def ingredients(request: StepRequest, environment: str) -> dict[str, Any]:
     for parameter in manifest.parameters:
         if parameter.type == "path":
             _replace_paths(tree, split_key(parameter.key))
-    for key in sorted(fact_keys(request.step)):
+    for key in sorted(fact_keys(request.step, request.types)):
         _replace_paths(tree, split_key(key))
     for bound in request.inputs:
         for source in bound.sources:

@@ -17,7 +17,7 @@ from nemotron.profiles.profile import Profile
 def local_paths(request: StepRequest) -> Iterator[tuple[KeyPath, Path]]:
     """Every path in the config, which `bind` made absolute: what the manifest calls one, and what exists."""
     manifest = request.step.manifest
-    stated = fact_keys(request.step) | {p.key for p in manifest.parameters if p.type == "path"}
+    stated = fact_keys(request.step, request.types) | {p.key for p in manifest.parameters if p.type == "path"}
     stated |= {port.at for port in manifest.consumes} | {port.at for port in manifest.produces}
     named = [split_key(key) for key in stated]
     for path, value in leaves(request.config.tree):

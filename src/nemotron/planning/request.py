@@ -17,7 +17,7 @@ from nemotron.artifacts import megatron
 from nemotron.artifacts.facts import facts_on_disk, hub_facts, hub_identity, input_digest, is_hub_name
 from nemotron.artifacts.record import Artifact, FactValue, read_record
 from nemotron.catalog.catalog import Step
-from nemotron.catalog.manifest import Consumes
+from nemotron.catalog.manifest import Consumes, Produces
 from nemotron.catalog.types import Types
 from nemotron.config.layers import Config
 from nemotron.config.overrides import Override
@@ -173,7 +173,7 @@ def bind(
         sources = _sources(port, types, config, promised)
         if sources:
             inputs.append(BoundInput(port, sources))
-    _absolute_paths(step, config, promised)
+    _absolute_paths(step, types, config, promised)
     return StepRequest(step.id, step, types, config, config_name, inputs, gpus, nodes, overrides, promised)
 
 
@@ -226,7 +226,7 @@ def _unset_alternatives(step: Step, config: Config) -> None:
             config.document.set(port.at, None, place)
 
 
-def _absolute_paths(step: Step, config: Config, promises: Promises) -> None:
+def _absolute_paths(step: Step, types: Types, config: Config, promises: Promises) -> None:
     """An output is always a path, though `output/sft` reads like a name on a hub."""
     outputs = {port.at for port in step.manifest.produces}
     paths = {p.key for p in step.manifest.parameters if p.type == "path"}
@@ -238,15 +238,21 @@ def _absolute_paths(step: Step, config: Config, promises: Promises) -> None:
             continue
         elif is_local_path(value) or (key in outputs and isinstance(value, str) and is_hub_name(value)):
             _assign(config.tree, split_key(key), str(_absolute(value)))
-    for key in fact_keys(step):
+    for key in fact_keys(step, types):
         value = config.document.get(key)
         if is_local_path(value) and value not in promises and os.path.exists(_absolute(value)):
             _assign(config.tree, split_key(key), str(_absolute(value)))
 
 
-def fact_keys(step: Step) -> set[str]:
-    """The config keys that state a fact of some input: a tokenizer's folder, say, which is a path too."""
-    rules = [rule for port in step.manifest.consumes for rule in port.facts.values()]
+def fact_keys(step: Step, types: Types) -> set[str]:
+    """The config keys that state a fact by what lies at a path: a tokenizer's folder, a template's file."""
+    ports: tuple[Consumes | Produces, ...] = (*step.manifest.consumes, *step.manifest.produces)
+    rules = [
+        rule
+        for port in ports
+        for name, rule in port.facts.items()
+        if name in types.facts and types.facts[name].kind not in ("integer", "name")
+    ]
     return {key for rule in rules for key in (*rule.keys, *([rule.unless] if rule.unless else []))}
 
 

@@ -70,9 +70,11 @@ def test_the_wheel_has_the_locks_of_the_libraries(installed: Installed) -> None:
 
 def test_the_wheel_has_what_a_plan_says_to_read(installed: Installed, chat: Path, package: Path) -> None:
     wish = ("--have", "chat.jsonl", "--model", "Qwen/Qwen3-8B", "--want", "checkpoint_lora", "--gpus", "1")
-    told = json.loads(installed("pipeline", "plan", *wish, "--json").stdout)
+    told = json.loads(installed("pipeline", "plan", *wish, "-o", "plan.yaml", "--json").stdout)
     assert (told["decision"], told["warnings"]) == (["peft/automodel"], [])
     assert told["read"] == [str(package / "references" / "context" / "automodel-tuning.md")]
+    schema = package / "references" / "schemas" / "pipeline.json"
+    assert told["pipeline"].startswith(f"# yaml-language-server: $schema={schema}\n")
 
 
 def test_a_new_config_goes_to_the_project_and_is_found_there(

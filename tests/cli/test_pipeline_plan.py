@@ -103,7 +103,15 @@ def test_a_file_is_not_replaced_without_force(at_hand: Path) -> None:
     assert (found.code, found.summary) == ("NMT275", "pipeline.yaml is there already")
     assert file.read_text(encoding="utf-8") == "mine\n"
     assert run("plan", *ADAPTER, "-o", "pipeline.yaml", "--force") == 0
-    assert file.read_text(encoding="utf-8").startswith("# From chat, base to checkpoint_lora.")
+    assert "# From chat, base to checkpoint_lora." in file.read_text(encoding="utf-8")
+
+
+def test_the_file_tells_an_editor_its_schema(at_hand: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document(capsys, *ADAPTER, "-o", "pipeline.yaml")
+    first, *_ = (at_hand / "pipeline.yaml").read_text(encoding="utf-8").splitlines()
+    kind, _, schema = first.partition("$schema=")
+    assert kind == "# yaml-language-server: "
+    assert json.loads((at_hand / schema).read_text(encoding="utf-8"))["title"]
 
 
 @pytest.mark.usefixtures("at_hand")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -82,6 +84,7 @@ def command(
     problems = [*plan.problems, *(_asked(question) for question in plan.questions)]
     problems += [d for each in found.values() for d in each if d.severity == "error"]
     if output is not None:
+        text = _modeline(output, catalog.roots) + text
         _write(output, text, force=force)
     code = exit_code(problems)
     reading = reading_of((catalog.step(node.step) for node in plan.nodes), catalog.roots)
@@ -121,6 +124,19 @@ def _write(file: Path, text: str, *, force: bool) -> None:
             error("NMT275", f"{file} is there already", fix="--force replaces it, or give another name")
         )
     write_atomic(file, text)
+
+
+def _modeline(file: Path, roots: Iterable[Path]) -> str:
+    """The first line of the file, which tells an editor its schema; relative within a checkout."""
+    from nemotron.config.new_config import MODELINE
+
+    for root in roots:
+        schema = root.parent / "references" / "schemas" / "pipeline.json"
+        if schema.is_file():
+            near = root.parent in file.resolve().parents
+            path = os.path.relpath(schema, file.resolve().parent) if near else schema
+            return MODELINE.format(path) + "\n"
+    return ""
 
 
 def _asked(question: Question) -> Diagnostic:

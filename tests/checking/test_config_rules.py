@@ -222,3 +222,41 @@ def test_an_input_that_is_no_path_is_an_error(small: SmallCatalog, project: Path
     assert problem.summary == f"'data' must be a path, not {value}"
     assert problem.where is not None
     assert problem.where.argument == f"data={value}"
+
+
+WEIGHED = """
+    [[consumes]]
+    name = "data"
+    type = "chat_jsonl"
+    at = "data.path"
+    many = true
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "says", "at"),
+    [
+        ("[{path: a, weight: 0}]", "a weight is a number above 0, not 0", "weight"),
+        ("[{path: a, weight: .inf}]", "a weight is a number above 0, not Infinity", "weight"),
+        ("[{path: a, weight: .nan}]", "a weight is a number above 0, not NaN", "weight"),
+        ("[{path: a, weight: '2'}]", 'a weight is a number above 0, not "2"', "weight"),
+        ("{path: a, weight: true}", "a weight is a number above 0, not true", "weight"),
+        ("[{weight: 2}]", "'data.path.0' has no path", "{weight"),
+        ("[{path: a, weight: 2}, b]", "some inputs of data.path have a weight and others have none", "b]"),
+    ],
+)
+def test_inputs_that_are_weighed_wrongly(
+    small: SmallCatalog, project: Path, value: str, says: str, at: str
+) -> None:
+    folder = small.step("train/one", WEIGHED, default=f"data:\n  path: {value}\n")
+    (problem,) = config_rules.inputs_are_weighed(small.request("train/one"))
+    assert (problem.code, problem.summary) == ("NMT240", says)
+    assert stands(problem.where) == position(folder / "config" / "default.yaml", at)
+
+
+@pytest.mark.parametrize(
+    "value", ["a", "[a, b]", "{path: a}", "[{path: a, weight: 0.5}, {path: b, weight: 3}]"]
+)
+def test_inputs_that_are_weighed_rightly(small: SmallCatalog, project: Path, value: str) -> None:
+    small.step("train/one", WEIGHED, default=f"data:\n  path: {value}\n")
+    assert list(config_rules.inputs_are_weighed(small.request("train/one"))) == []

@@ -25,6 +25,7 @@ RULES: tuple[Rule, ...] = (
     config_rules.unknown_keys,
     config_rules.parameter_limits,
     config_rules.bound_ports,
+    config_rules.inputs_are_weighed,
     input_rules.paths_exist,
     input_rules.records_are_usable,
     input_rules.checkpoints_parse,

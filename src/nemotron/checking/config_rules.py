@@ -9,7 +9,7 @@ from typing import Any
 from nemotron.catalog.manifest import Consumes, Parameter
 from nemotron.checking.known_keys import KnownKeys, Problem
 from nemotron.checking.value_types import an, has_type
-from nemotron.config.tree import MISSING, join_key, leaves
+from nemotron.config.tree import MISSING, Document, KeyPath, join_key, leaves, split_key
 from nemotron.diagnostic import Diagnostic, blocked, error, note, warning
 from nemotron.nearest import did_you_mean
 from nemotron.planning.request import StepRequest
@@ -122,6 +122,40 @@ def bound_ports(request: StepRequest) -> Iterator[Diagnostic]:
             )
         elif not given and not any(request.config.document.get(p.at) == MISSING for p in ports):
             yield blocked("NMT208", f"one of {keys} is needed ({name})", fix=f"add {ports[0].at}=PATH")
+
+
+def inputs_are_weighed(request: StepRequest) -> Iterator[Diagnostic]:
+    """Of a list of inputs each has a path, and all have a weight above 0 or none has one."""
+    document = request.config.document
+    for port in (port for port in request.step.manifest.consumes if port.many):
+        value, at = document.get(port.at), split_key(port.at)
+        entries = [((*at, n), e) for n, e in enumerate(value)] if isinstance(value, list) else [(at, value)]
+        for key, entry in entries:
+            if isinstance(entry, dict):
+                yield from _problems_of_entry(document, key, entry)
+        bare = [key for key, entry in entries if not isinstance(entry, dict) or entry.get("weight") is None]
+        if 0 < len(bare) < len(entries):
+            yield error(
+                "NMT240",
+                f"some inputs of {port.at} have a weight and others have none",
+                where=document.place(bare[0]),
+                fix="weigh all of them, or none",
+            )
+
+
+def _problems_of_entry(document: Document, key: KeyPath, entry: dict[str, Any]) -> Iterator[Diagnostic]:
+    if not isinstance(entry.get("path"), str):
+        summary = f"'{join_key(key)}' has no path"
+        fix = f"{join_key((*key, 'path'))}=PATH"
+        yield error("NMT240", summary, where=document.place(key), fix=fix)
+    weight = entry.get("weight")
+    if weight is not None and not (has_type(weight, "number") and 0 < weight < float("inf")):
+        yield error(
+            "NMT240",
+            f"a weight is a number above 0, not {_shown(weight)}",
+            where=document.place((*key, "weight")),
+            fix="below 1 the share that is taken, above 1 how often each is trained on; or leave it out",
+        )
 
 
 def limit_problem(parameter: Parameter, value: Any) -> tuple[str, str, str] | None:

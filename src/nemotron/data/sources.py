@@ -145,7 +145,7 @@ def _source(entry: Any, number: int, count: int) -> Source:
             f"input {number + 1} is neither a path nor a table with a path",
             fix="input_path=PATH, or a list of {path: PATH, weight: NUMBER}",
         )
-    if weight is not None and not weight > 0:
+    if weight is not None and not (isinstance(weight, int | float) and 0 < weight < float("inf")):
         raise JobError("NMT240", f"the weight of {path} is {weight}: a weight is above 0", fix="leave it out")
     name = f"{number:02d}-{Path(path.rstrip('*/')).name.split('.')[0] or 'input'}" if count > 1 else ""
     return Source(name, tuple(_files(path)), None if weight is None else float(weight))
@@ -215,4 +215,7 @@ def _gzip_lines(chunk: Chunk) -> Iterator[Line]:
                     yield Line(position, line, raw.tell())
                 position += len(line)
         except (OSError, EOFError, zlib.error) as error:
-            raise JobError("NMT243", f"the file cannot be decompressed: {error}", file=chunk.path) from error
+            fix = "copy the file again; `gzip -t FILE` tells whether it is whole"
+            raise JobError(
+                "NMT243", f"the file cannot be decompressed: {error}", file=chunk.path, fix=fix
+            ) from error

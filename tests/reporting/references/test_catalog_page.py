@@ -42,7 +42,7 @@ def test_a_section_says_when_to_pick_the_step_and_when_not(small: SmallCatalog) 
     small.step("train/one", ROUTING, head=HEAD, default="data: null\nmodel: null\noutput: null\n")
     page = "\n".join(catalog_page([small.catalog().step("train/one")]))
     for line in (
-        "| It does something. | [train/one](#trainone) | `chat_jsonl` | `checkpoint_lora` |",
+        "| It does something. | [train/one](#trainone) | `chat_jsonl` → `checkpoint_lora` |",
         "- **Comes after** steps of `prepare`, where a plan has both",
         "- There is time.",
         "- Nobody asked for it: a plan takes it only with `--through train/one`.",

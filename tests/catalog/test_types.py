@@ -46,6 +46,19 @@ def test_facts_are_inherited_and_record_keys_unless_given(tmp_path: Path) -> Non
     assert list(found.ancestors("translated")) == ["translated", "chat_jsonl", "raw_jsonl"]
 
 
+def test_a_type_may_stand_for_others_under_conditions(tmp_path: Path) -> None:
+    also = 'also = { packs = { record = "messages" } }\n'
+    more = f'[types.clean]\ndescription = ""\n{also}[types.cleaner]\ndescription = ""\nis_a = "clean"\n'
+    write(tmp_path / "types.toml", TYPES)
+    write(tmp_path / "more" / "types.toml", more)
+    found = Catalog([tmp_path, tmp_path / "more"]).types
+    for name in ("clean", "cleaner"):
+        assert found.accepts("packs", name)
+        assert found.conditions(name) == {"packs": {"record": "messages"}}
+    assert list(found.ancestors("cleaner")) == ["cleaner", "clean"]
+    assert not found.accepts("clean", "packs")
+
+
 def test_an_unknown_type_is_reported_with_the_nearest(tmp_path: Path) -> None:
     known = types(tmp_path)
     assert known.require("packs").description == "Packed sequences."
@@ -80,6 +93,20 @@ WRONG = [
     (
         one("a", 'where = { record = "text" }'),
         "where",
+        "NMT103",
+        "type 'a' names the unknown fact 'record'",
+        "",
+    ),
+    (
+        one("a", "also = { bb = {} }"),
+        "also",
+        "NMT105",
+        "type 'a' is also 'bb', which does not exist",
+        "",
+    ),
+    (
+        one("a", 'also = { b = { record = "text" } }') + one("b"),
+        "also",
         "NMT103",
         "type 'a' names the unknown fact 'record'",
         "",

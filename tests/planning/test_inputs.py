@@ -85,6 +85,26 @@ def test_a_judge_is_not_what_the_policy_is_made_from(
     assert is_mixed(JUDGE, [policy, judge]) is mixed
 
 
+SPARE = Port("validation", "data", optional=True)
+CLEAN = Action("clean", 1.0, (DATA,), (Output("data", "data"),))
+TRAIN = Action("train", 1.0, (DATA, SPARE), (Output("model", "model"),))
+
+
+@pytest.mark.parametrize(
+    ("data", "validation", "mixed"),
+    [
+        (TEXT, made(CLEAN, TEXT), True),
+        (made(CLEAN, TEXT), TEXT, True),
+        (TEXT, given("held out", 3, "data"), False),
+        (made(CLEAN, TEXT), made(CLEAN, given("held out", 3, "data")), False),
+    ],
+)
+def test_validation_data_are_not_made_from_the_training_data(
+    data: Derivation, validation: Derivation, mixed: bool
+) -> None:
+    assert is_mixed(TRAIN, [data, validation]) is mixed
+
+
 @pytest.mark.usefixtures("at_hand")
 def test_of_two_bases_at_hand_an_adapter_gets_its_own() -> None:
     made = plan("checkpoint_hf", "tuned", "adapter", "base", without=("optimize/modelopt/distill",))

@@ -94,17 +94,53 @@ def test_a_service_needs_no_gpu_here_and_tells_its_model_and_key() -> None:
 
 @pytest.mark.usefixtures("at_hand")
 def test_a_service_of_the_config_stays_where_none_is_at_hand() -> None:
-    made = plan("eval_results", "raw_jsonl=chat.jsonl", "base", gpus=8)
+    made = plan("eval_results", "raw_jsonl=chat.jsonl", "base", gpus=8, through=("translate/nemo_curator",))
     assert str(resolved(made, "translate", "server.url")).startswith("https://")
     assert derived(made, "translate") == {}
 
 
 @pytest.mark.usefixtures("at_hand")
 def test_what_nobody_can_know_is_asked() -> None:
-    made = plan("eval_results", "raw_jsonl=chat.jsonl", "base")
+    made = plan("eval_results", "raw_jsonl=chat.jsonl", "base", through=("translate/nemo_curator",))
     asked = {question.key: question.question for question in made.questions}
     assert asked["hardware.gpus_per_node"].startswith("How many GPUs")
     assert "such as th" in asked["translate.target_language"]
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_what_the_user_sets_a_key_of_is_gone_through_and_trained_on() -> None:
+    told = {"translate": {"target_language": "de", "source_language": "en"}}
+    made = plan("checkpoint_lora", "chat.jsonl", "base", gpus=1, settings=told)
+    assert chain(made) == ["translate/nemo_curator", "peft/automodel"]
+    assert inputs(made, "peft") == {"training_jsonl": "translate.translated_jsonl", "base": "base"}
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_a_service_that_nothing_was_said_for_translates_nothing() -> None:
+    made = plan("checkpoint_hf", "chat.jsonl", "base", SERVICE, gpus=8)
+    assert chain(made) == ["sft/automodel"]
+    assert [problem.code for problem in made.problems] == ["NMT281"]
+    assert "translate/nemo_curator" in made.problems[0].detail
+
+
+@pytest.mark.usefixtures("at_hand")
+@pytest.mark.parametrize(
+    ("want", "haves", "detail"),
+    [
+        ("binidx", ("chat.jsonl",), "data_prep/pretrain_prep needs filtered_jsonl of text"),
+        ("filtered_jsonl", ("chat.jsonl",), "curate/nemo_curator needs raw_jsonl"),
+        (
+            "checkpoint_lora",
+            ("chat.jsonl",),
+            "peft/automodel needs checkpoint_hf; peft/megatron_bridge needs checkpoint_hf",
+        ),
+        ("eval_results", ("chat.jsonl",), "eval/model_eval needs checkpoint_hf or endpoint"),
+    ],
+)
+def test_what_is_missing_is_told_by_the_steps_that_lack_least(
+    want: str, haves: tuple[str, ...], detail: str
+) -> None:
+    assert failure(lambda: plan(want, *haves)).detail == detail
 
 
 @pytest.mark.usefixtures("at_hand")

@@ -212,8 +212,9 @@ class StepTable(Table):
     """The `[step]` table: what the step is, and how its process is started.
 
     `follows` are categories whose steps come before this one in a plan that has both: tuning comes after
-    pretraining. A step that is `only_named` is taken by a plan only where the person asks for it. `pick_when`
-    and `not_when` are sentences for whoever chooses among steps.
+    pretraining. A step that is `only_named` is taken by a plan only where the person asks for it: names it,
+    sets a key of it, or wants what nothing else makes. `pick_when` and `not_when` are sentences for whoever
+    chooses among steps.
     """
 
     id: str

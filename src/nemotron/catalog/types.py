@@ -33,8 +33,10 @@ class FactType(Table):
 class ArtifactType(Table):
     """A kind of artifact. `is_a` names the parent where this one is accepted too.
 
-    `on_disk` is false for what has no files (an endpoint); `record_keys` are the keys of which each JSONL
-    record must have one. What looks like a `last_resort` type and like another one is taken for the other.
+    `where` are facts that it must not differ from for that; `also` maps further types that it is accepted as
+    to the facts that must be known of it. `on_disk` is false for what has no files (an endpoint);
+    `record_keys` are the keys of which each JSONL record must have one. What looks like a `last_resort` type
+    and like another one is taken for the other.
     """
 
     description: str
@@ -43,6 +45,7 @@ class ArtifactType(Table):
     last_resort: bool = False
     is_a: str | None = None
     where: dict[str, str] = {}
+    also: dict[str, dict[str, str]] = {}
     convert_to: dict[str, str] = {}
     facts: tuple[str, ...] = ()
     detect: tuple[Detect, ...] = ()
@@ -89,9 +92,15 @@ class Types:
             yield current
             current = self.types[current].is_a
 
+    def conditions(self, name: str) -> dict[str, dict[str, str]]:
+        """The types that this one, or a parent, is also accepted as, with the facts that it takes."""
+        return {
+            other: facts for kind in self.ancestors(name) for other, facts in self.types[kind].also.items()
+        }
+
     def accepts(self, wanted: str, given: str) -> bool:
         """Whether an artifact of type `given` goes where `wanted` is asked for."""
-        return wanted in self.ancestors(given)
+        return wanted in self.ancestors(given) or wanted in self.conditions(given)
 
     def facts_of(self, name: str) -> set[str]:
         """The facts that artifacts of this type carry, inherited ones included."""
@@ -118,23 +127,26 @@ class Types:
 
     def _problems(self, name: str) -> Iterator[Diagnostic]:
         kind = self.types[name]
-        for fact in (*kind.facts, *kind.where):
+        named = {fact: "also" for conditions in kind.also.values() for fact in conditions}
+        named |= dict.fromkeys(kind.where, "where") | dict.fromkeys(kind.facts, "facts")
+        for fact, key in named.items():
             if fact not in self.facts:
-                where = self.place(name, "facts" if fact in kind.facts else "where")
+                where = self.place(name, key)
                 yield error(
                     "NMT103",
                     f"type '{name}' names the unknown fact '{fact}'",
                     where=where,
                     fix=did_you_mean(fact, self.facts),
                 )
-        parent = kind.is_a
-        if parent is not None and parent not in self.types:
-            yield error(
-                "NMT105",
-                f"type '{name}' is_a '{parent}', which does not exist",
-                where=self.place(name, "is_a"),
-                fix=did_you_mean(parent, self.types),
-            )
+        for key, others in (("is_a", [kind.is_a] if kind.is_a else []), ("also", [*kind.also])):
+            for other in others:
+                if other not in self.types:
+                    yield error(
+                        "NMT105",
+                        f"type '{name}' {key.replace('also', 'is also')} '{other}', which does not exist",
+                        where=self.place(name, key),
+                        fix=did_you_mean(other, self.types),
+                    )
         cycle = self._cycle(name)
         if cycle and name == min(cycle):
             chain = " is_a ".join([*cycle, name])

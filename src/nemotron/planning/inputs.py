@@ -43,12 +43,29 @@ def is_one_thing_twice(derivations: list[Derivation]) -> bool:
     )
 
 
-def is_mixed(action: Action, inputs: list[Derivation | None]) -> bool:
-    """Whether another input is made from the one of a port that wants it apart."""
+def is_mixed(action: Action, inputs: Inputs) -> bool:
+    """Whether one input is made from another that must be apart from it.
+
+    So must that of a port that says so, and that of an optional port from those of its own type: validation
+    data are not made from the training data.
+    """
+    bound = [(port, made) for port, made in zip(action.ports, inputs, strict=True) if made is not None]
+    for port, made in bound:
+        for beside, other in bound:
+            if other is made:
+                continue
+            if port.apart and made.uses & other.uses:
+                return True
+            is_spare = port.optional and port.type == beside.type
+            if is_spare and (_is_made_from(made, other) or _is_made_from(other, made)):
+                return True
+    return False
+
+
+def _is_made_from(derivation: Derivation, source: Derivation) -> bool:
     return any(
-        port.apart and made is not None and other is not None and other is not made and made.uses & other.uses
-        for port, made in zip(action.ports, inputs, strict=True)
-        for other in inputs
+        made is not None and (is_same(made, source) or _is_made_from(made, source))
+        for made in derivation.inputs
     )
 
 

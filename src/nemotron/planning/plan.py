@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nemotron.catalog.catalog import Catalog, Step
+from nemotron.catalog.types import Types
 from nemotron.config.tree import MISSING, join_key, leaves
 from nemotron.diagnostic import Diagnostic, Failure, error
 from nemotron.hardware.gpu_table import GpuKind
@@ -16,7 +17,7 @@ from nemotron.planning.actions import Situation, actions_of
 from nemotron.planning.configs import asks_a_service, config_for, gpus_for, left_empty, left_open
 from nemotron.planning.have import Have, facts_of, parse_have
 from nemotron.planning.leftovers import without_use
-from nemotron.planning.nodes import Node, nodes_of, outputs_used
+from nemotron.planning.nodes import Node, nodes_of, outputs_used, short_name
 from nemotron.planning.problem import Derivation, Given, Problem
 from nemotron.planning.reasons import not_gone_through, nothing_makes, steps_of, unused, why, why_not
 from nemotron.planning.search import search
@@ -82,7 +83,8 @@ def make_plan(wish: PlanWish, catalog: Catalog) -> Plan:
     _require_steps(steps, (*wish.through, *wish.without))
     catalog.types.require(wish.want)
     situation = situation_of(wish)
-    usable = [step for identity, step in steps.items() if _may_be_used(step, wish)]
+    wish = replace(wish, through=tuple(dict.fromkeys([*wish.through, *_set_and_only_named(wish, steps)])))
+    usable = _usable(steps.values(), wish, catalog.types)
     problem = problem_of(wish, usable, catalog, situation)
     derivations = search(problem, ALTERNATIVES + 1)
     if not derivations:  # what does not belong together is told by its facts
@@ -105,10 +107,22 @@ def make_plan(wish: PlanWish, catalog: Catalog) -> Plan:
     raise Failure(contradictions[0])
 
 
-def _may_be_used(step: Step, wish: PlanWish) -> bool:
-    """Not what was ruled out, and what changes a model for another end only where it is asked for."""
-    is_meant = not step.manifest.step.only_named or step.id in wish.through
-    return is_meant and step.id not in wish.without
+def _set_and_only_named(wish: PlanWish, steps: Mapping[str, Step]) -> list[str]:
+    """The steps that a plan takes only where they are asked for, and that the user sets keys of."""
+    return [
+        step.id
+        for step in steps.values()
+        if step.manifest.step.only_named and short_name(step) in wish.settings
+    ]
+
+
+def _usable(steps: Iterable[Step], wish: PlanWish, types: Types) -> list[Step]:
+    """Not what was ruled out. What is taken only where it is asked for, if nothing else makes the wanted."""
+    allowed = [step for step in steps if step.id not in wish.without]
+    usual = [s for s in allowed if not s.manifest.step.only_named or s.id in wish.through]
+    makers = [s for s in allowed if any(wish.want in types.ancestors(p.type) for p in s.manifest.produces)]
+    is_made = any(step in usual for step in makers)
+    return usual if is_made else [*usual, *makers]
 
 
 def with_model(wish: PlanWish, catalog: Catalog) -> PlanWish:
@@ -141,9 +155,13 @@ def problem_of(wish: PlanWish, steps: Iterable[Step], catalog: Catalog, situatio
         wish.want,
         tuple(Given(have.name, have.type, facts_of(have)) for have in wish.haves),
         tuple(actions_of(steps, situation)),
-        {name: list(types.ancestors(name)) for name in types.types},
+        {
+            name: list(dict.fromkeys([*types.ancestors(name), *types.conditions(name)]))
+            for name in types.types
+        },
         wish.through,
         {name: kind.where for name, kind in types.types.items()},
+        {name: types.conditions(name) for name in types.types},
         frozenset(step for kind in types.types.values() for step in kind.convert_to.values()),
         {step.id: step.manifest.step.follows for step in steps},
         frozenset(name for name, fact in types.facts.items() if fact.kind == "model"),

@@ -85,8 +85,9 @@ class Derivation:
 class Problem:
     """What is asked for.
 
-    `ancestors` maps each type to itself and its parents, nearest first; `where` a type to the facts that an
-    artifact must have to be taken for its parents. `converters` are steps that change the form alone.
+    `ancestors` maps each type to itself and all that it may be taken for, nearest first; `where` a type to
+    the facts that an artifact must have to be taken for its parents; `also` a type to those that are no
+    parents, with the facts that must be known of it. `converters` are steps that change the form alone.
     `follows` maps a step to the categories whose steps come before it; `identities` are the facts that name
     a model's weights.
     """
@@ -97,16 +98,26 @@ class Problem:
     ancestors: Mapping[str, Sequence[str]]
     through: tuple[str, ...] = ()
     where: Mapping[str, Constants] = field(default_factory=dict)
+    also: Mapping[str, Mapping[str, Constants]] = field(default_factory=dict)
     converters: frozenset[str] = frozenset()
     follows: Mapping[str, Collection[str]] = field(default_factory=dict)
     identities: frozenset[str] = frozenset()
 
+    def answers(self, derivation: Derivation) -> bool:
+        """Whether a derivation is of the wanted type, and not of one that may only stand for it."""
+        if derivation.action is None or self.want in self.also.get(derivation.type, {}):
+            return False
+        return self.want in self.taken_for(derivation)
+
     def taken_for(self, derivation: Derivation) -> list[str]:
         """The types that an artifact is taken for: its own, and its parents as far as its facts allow."""
-        kinds: list[str] = []
+        known, also = derivation.constants, self.also.get(derivation.type, {})
+        kinds = [kind for kind, facts in also.items() if all(known.get(f) == v for f, v in facts.items())]
         for kind in self.ancestors[derivation.type]:
+            if kind in also:
+                continue
             kinds.append(kind)
             wanted = self.where.get(kind, {})
-            if any(derivation.constants.get(fact, value) != value for fact, value in wanted.items()):
+            if any(known.get(fact, value) != value for fact, value in wanted.items()):
                 break
         return kinds

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING
 
 from nemotron.catalog.catalog import Catalog, Step
 from nemotron.catalog.manifest import Consumes
+from nemotron.catalog.types import Types
 from nemotron.diagnostic import Diagnostic, blocked, error
 from nemotron.nearest import nearest
 from nemotron.planning.actions import Situation, matching
-from nemotron.planning.have import Have
+from nemotron.planning.have import Have, facts_of
 from nemotron.planning.nodes import nodes_of
 from nemotron.planning.problem import Derivation
 
 if TYPE_CHECKING:
     from nemotron.planning.plan import PlanWish
 
-_MAKERS = 3
+_MAKERS, _NEAR = 8, 3
 
 
 def steps_of(derivation: Derivation, steps: dict[str, Step]) -> list[str]:
@@ -112,24 +113,16 @@ def _needed(port: Consumes) -> str:
 def nothing_makes(want: str, haves: list[Have], steps: list[Step], catalog: Catalog) -> list[Diagnostic]:
     """Which artifacts are missing for the steps that make what is wanted."""
     types = catalog.types
-    makers = [s for s in steps if any(types.accepts(want, p.type) for p in s.manifest.produces)]
+    makers = [s for s in steps if any(want in types.ancestors(p.type) for p in s.manifest.produces)]
     if not makers:
         made = {port.type for step in steps for port in step.manifest.produces}
-        close = nearest(want, sorted(made), count=_MAKERS) or _of_the_same_words(want, made)
+        close = nearest(want, sorted(made), count=_NEAR) or _of_the_same_words(want, made)
         told = f"near it: {', '.join(close)}" if close else f"steps make: {', '.join(sorted(made))}"
         return [error("NMT280", f"no step makes {want}", fix=told)]
-    at_hand = {ancestor for have in haves for ancestor in types.ancestors(have.type)}
-    found = []
-    for maker in makers[:_MAKERS]:
-        lacking = [
-            p.type for p in maker.manifest.consumes if p.required and not p.one_of and p.type not in at_hand
-        ]
-        groups = {p.one_of for p in maker.manifest.consumes if p.one_of}
-        for group in sorted(g for g in groups if g):
-            ports = [p.type for p in maker.manifest.consumes if p.one_of == group]
-            if not at_hand & set(ports):
-                lacking.append(" or ".join(ports))
-        found.append(f"{maker.id} needs {' and '.join(dict.fromkeys(lacking)) or 'what no step makes'}")
+    lacking = {maker.id: _lacking(maker, haves, types) for maker in makers}
+    least = min(len(inputs) for inputs in lacking.values())
+    near = [name for name in sorted(lacking) if len(lacking[name]) == least]
+    found = [f"{name} needs {' and '.join(lacking[name])}" for name in near[:_MAKERS]]
     return [
         blocked(
             "NMT285",
@@ -140,8 +133,38 @@ def nothing_makes(want: str, haves: list[Have], steps: list[Step], catalog: Cata
     ]
 
 
+def _lacking(maker: Step, haves: list[Have], types: Types) -> list[str]:
+    """The inputs of a step that nothing at hand goes to; where each has something, all: one is not enough."""
+    inputs = maker.manifest.consumes
+    groups = [[port] for port in inputs if port.required and not port.one_of]
+    for name in dict.fromkeys(port.one_of for port in inputs if port.one_of):
+        groups.append([port for port in inputs if port.one_of == name])
+    missing = [g for g in groups if not any(_is_at_hand(port, haves, types) for port in g)]
+    if not missing:
+        return [_needed(port) for group in groups for port in group[:1]]
+    told = (" or ".join(_described(port, haves, types) for port in group) for group in missing)
+    return list(dict.fromkeys(told))
+
+
+def _is_at_hand(port: Consumes, haves: list[Have], types: Types) -> bool:
+    """Whether a have goes there by its type and by what is known of it."""
+    constants = {fact: rule.value for fact, rule in port.facts.items() if rule.value is not None}
+    return any(
+        types.accepts(port.type, have.type)
+        and all(facts_of(have).get(fact, value) == value for fact, value in constants.items())
+        for have in haves
+    )
+
+
+def _described(port: Consumes, haves: list[Have], types: Types) -> str:
+    """The type that a port takes, and of which records where a have of the type has others."""
+    record = port.facts.get("record")
+    is_other = record is not None and any(types.accepts(port.type, have.type) for have in haves)
+    return f"{port.type} of {record.value}" if record is not None and is_other else port.type
+
+
 def _of_the_same_words(want: str, made: set[str]) -> list[str]:
     """The types that share a word of their names with the wanted one, those with most words first."""
     words = set(want.split("_"))
     shared = {kind: len(words & set(kind.split("_"))) for kind in made}
-    return sorted((kind for kind in made if shared[kind]), key=lambda kind: (-shared[kind], kind))[:_MAKERS]
+    return sorted((kind for kind in made if shared[kind]), key=lambda kind: (-shared[kind], kind))[:_NEAR]

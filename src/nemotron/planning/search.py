@@ -102,12 +102,11 @@ class _Search:
             derivation = heapq.heappop(self.agenda)[4]
             if not self._keep(derivation):
                 continue
-            ancestors = self.problem.taken_for(derivation)
-            if derivation.action is not None and self.problem.want in ancestors:
+            if self.problem.answers(derivation):
                 found.append(derivation)
                 if derivation.uses == self.full:
                     return derivation
-            for ancestor in ancestors:
+            for ancestor in self.problem.taken_for(derivation):
                 for rank, position in self.takers.get(ancestor, ()):
                     self._extend(rank, position, derivation)
         return min(found, key=self.merit, default=None)

@@ -55,6 +55,9 @@ def _section(name: str, kind: ArtifactType, types: Types, steps: list[Step]) -> 
     if kind.is_a is not None:
         where = ", ".join(f"`{fact}` is `{value}`" for fact, value in kind.where.items())
         told.append(f"Is a {_type(kind.is_a)}" + (f", where {where}" if where else ""))
+    for other, facts in kind.also.items():
+        where = ", ".join(f"`{fact}` is `{value}`" for fact, value in facts.items())
+        told.append(f"Is a {_type(other)} too, where {where}")
     told += [f"Made by: {_links(makers)}", f"Taken by: {_links(takers)}"]
     told += [f"Becomes {_type(target)} with {_links([step])}" for target, step in kind.convert_to.items()]
     told.append(f"Facts: {codes(sorted(types.facts_of(name)), none='none')}")

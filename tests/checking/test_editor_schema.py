@@ -118,6 +118,17 @@ def test_keys_say_what_they_are_for_and_what_stands_there_by_default() -> None:
     assert data["description"].startswith("Takes training_jsonl. ")
 
 
+def test_what_a_manifest_leaves_out_is_said_by_the_default_config(small: SmallCatalog) -> None:
+    text = (
+        "seed: 7  # of the shuffling\nparts: [1, 2]  # Two of them.\nmodel:\n  name: ${seed}\n  size: ???\n"
+    )
+    small.step("train/one", default=text)
+    keys = config_schema(small.catalog().step("train/one"))["properties"]
+    assert (keys["seed"]["description"], keys["seed"]["default"]) == ("Of the shuffling.", 7)
+    assert keys["parts"]["description"] == "Two of them."
+    assert keys["model"]["anyOf"][0]["properties"] == {"name": {}, "size": {}}
+
+
 def test_without_a_schema_of_the_library_the_shipped_configs_say_what_may_be_given(
     small: SmallCatalog,
 ) -> None:

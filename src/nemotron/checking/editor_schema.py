@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 from nemotron.catalog.catalog import Step
@@ -15,7 +17,7 @@ from nemotron.catalog.manifest import Consumes, Parameter
 from nemotron.checking.known_keys import KnownKeys
 from nemotron.checking.library_schema import TARGET, Table
 from nemotron.config.layers import RUN_KEYS, read_layers
-from nemotron.config.tree import Document, KeyPath, split_key
+from nemotron.config.tree import MISSING, Document, KeyPath, leaves, split_key
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
@@ -59,7 +61,7 @@ class _Writer:
         self._default = read_layers(file) if file.is_file() else Document()
         self._parameters = {split_key(parameter.key): parameter for parameter in manifest.parameters}
         self._inputs = {split_key(port.at): port for port in manifest.consumes}
-        self._described = _descriptions(step)
+        self._described = _comments(self._default) | _descriptions(step)
 
     def schema(self) -> Schema:
         head = self._step.manifest.step
@@ -99,7 +101,9 @@ class _Writer:
             return {**about, **default, **_or_open(*_of_parameter(parameter))}
         if (port := self._inputs.get(path)) is not None:
             return {**about, **_or_open(*_of_input(port))}
-        return {**about, **self._kind(path, wanted)}
+        value = self._default.get(path)
+        fixed = isinstance(value, str | int | float) and "${" not in str(value) and value != MISSING
+        return {**about, **({"default": value} if fixed else {}), **self._kind(path, wanted)}
 
     def _kind(self, path: KeyPath, wanted: str) -> Schema:
         """The form of a key that the manifest does not describe; empty where it may hold anything."""
@@ -115,6 +119,22 @@ class _Writer:
         if entry is not None and not self._keys.takes_anything(path):
             return _or_open({"type": "array", "items": self._table((*path, 0), entry)})
         return {"$ref": f"#/$defs/{wanted}"} if wanted in _TYPES else {}
+
+
+def _comments(default: Document) -> dict[KeyPath, str]:
+    """What the default config says of its keys, each at the end of the key's line."""
+    lines: dict[str, list[str]] = {}
+    said: dict[KeyPath, str] = {}
+    for leaf, _ in leaves(default.tree):
+        path = tuple(takewhile(lambda part: isinstance(part, str), leaf))
+        place = default.place(path)
+        if place is None or place.file is None or place.line is None:
+            continue
+        if place.file not in lines:
+            lines[place.file] = Path(place.file).read_text(encoding="utf-8").splitlines()
+        if comment := re.search(r"\s#\s+(\S.*)$", lines[place.file][place.line - 1]):
+            said[path] = comment[1][0].upper() + comment[1][1:].rstrip(".") + "."
+    return said
 
 
 def _descriptions(step: Step) -> dict[KeyPath, str]:

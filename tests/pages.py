@@ -47,3 +47,17 @@ def catalog_keys() -> set[str]:
     configs = [read_layers(CATALOG.step(name).config_folder / "default.yaml") for name in CATALOG.folders]
     paths = [path for config in configs for path, _ in leaves(config.tree)]
     return {join_key(path[:end]) for path in paths for end in range(1, len(path) + 1)}
+
+
+@cache
+def known_words() -> set[str]:
+    """What a single word in backticks may be: part of a key, a type, a fact, a port, an error, a config."""
+    manifests = [CATALOG.step(identity).manifest for identity in CATALOG.folders]
+    words = {part for key in catalog_keys() for part in key.split(".")}
+    words |= {*CATALOG.types.types, *CATALOG.types.facts}
+    words |= {name for identity in CATALOG.folders for name in CATALOG.step(identity).config_names()}
+    words |= {port.name for manifest in manifests for port in (*manifest.consumes, *manifest.produces)}
+    words |= {
+        choice for m in manifests for p in m.parameters for choice in p.choices if isinstance(choice, str)
+    }
+    return words | {error.id for manifest in manifests for error in manifest.errors}

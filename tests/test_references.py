@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from command_lines import CommandLine, command_lines, problems_in, problems_of, wrong_in_each
-from pages import CATALOG, catalog_keys, keys_in, settings_in, steps_in
+from pages import CATALOG, catalog_keys, code_spans, keys_in, known_words, settings_in, steps_in
 
+from nemotron.checking.codes import all_codes
 from nemotron.cli.command_tree import all_commands
+from nemotron.nearest import nearest
 from nemotron.reporting.references.build import generated, stale
 from nemotron.reporting.references.markdown import anchor
 
@@ -89,9 +91,13 @@ def test_keys_and_values_are_ones_that_a_step_takes(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_steps_are_ones_of_the_catalog(page: Path) -> None:
-    named = steps_in(text_of(page)) - set(CATALOG.folders)
+def test_steps_types_and_codes_are_ones_that_there_are(page: Path) -> None:
+    text = text_of(page)
+    named = {*steps_in(text), *re.findall(r"\bstep: ([a-z_]+/[\w/]+)", text)} - set(CATALOG.folders)
     assert {n for n in named if not any(step.startswith(f"{n}/") for step in CATALOG.folders)} == set()
+    assert set(re.findall(r"NMT\d{3}", text)) - {entry.code for entry in all_codes()} == set()
+    words = {span for span in code_spans(text) if re.fullmatch(r"[a-z]+(_[a-z]+)+", span)} - known_words()
+    assert {word: near for word in words if (near := nearest(word, CATALOG.types.types))} == {}
 
 
 def test_every_step_has_its_commands() -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from pathlib import Path
 
 import pytest
-from pages import CATALOG, catalog_keys, code_spans, keys_in, steps_in
+from pages import CATALOG, catalog_keys, code_spans, keys_in, known_words, steps_in
 
 from nemotron.catalog.packs import PackIndex, packs_of
 from nemotron.catalog.toml_model import read_toml
@@ -30,20 +29,6 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def page(name: str) -> str:
     return (FOLDER / PACKS[name].file).read_text(encoding="utf-8")
-
-
-@cache
-def known_words() -> set[str]:
-    """What a single word in backticks may be: part of a key, a type, a fact, a port, an error, a config."""
-    manifests = [CATALOG.step(identity).manifest for identity in CATALOG.folders]
-    words = {part for key in catalog_keys() for part in key.split(".")}
-    words |= {*CATALOG.types.types, *CATALOG.types.facts}
-    words |= {name for identity in CATALOG.folders for name in CATALOG.step(identity).config_names()}
-    words |= {port.name for manifest in manifests for port in (*manifest.consumes, *manifest.produces)}
-    words |= {
-        choice for m in manifests for p in m.parameters for choice in p.choices if isinstance(choice, str)
-    }
-    return words | {error.id for manifest in manifests for error in manifest.errors}
 
 
 def test_the_index_lists_every_page() -> None:

@@ -100,6 +100,12 @@ def test_steps_types_and_codes_are_ones_that_there_are(page: Path) -> None:
     assert {word: near for word in words if (near := nearest(word, CATALOG.types.types))} == {}
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_command_to_copy_fits_a_page(page: Path) -> None:
+    lines = [line for line in text_of(page).splitlines() if re.match(r" *(?:uv run )?nemotron ", line)]
+    assert [line for line in lines if len(line) > 116] == []
+
+
 def test_every_step_has_its_commands() -> None:
     lines = {
         line.words[2] for line in command_lines(text_of(REFERENCES / "COMMANDS.md")) if len(line.words) > 2

@@ -82,6 +82,31 @@ def test_any_other_failure_leaves_its_traceback(tmp_path: Path) -> None:
     assert not (tmp_path / "outputs.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("raised", "code", "says"),
+    [
+        ('OSError(28, "No space left on device")', "NMT640", "the disk is full (No space left on device)"),
+        (
+            'OSError(30, "Read-only file system", "/x")',
+            "NMT641",
+            "this may not be read or written: /x (Read-only file system)",
+        ),
+    ],
+)
+def test_what_the_surroundings_refuse_is_explained(tmp_path: Path, raised: str, code: str, says: str) -> None:
+    ended = run_job(tmp_path, f"raise {raised}")
+    assert (ended.returncode, ended.stderr) == (1, f"{code}: {says}\n")
+    told = read(tmp_path / "error.json")
+    assert (told["code"], told["summary"]) == (code, says)
+
+
+def test_a_failure_of_the_system_that_nobody_can_mend_leaves_its_traceback(tmp_path: Path) -> None:
+    for raised in ('PermissionError(1, "not permitted")', 'FileNotFoundError(2, "no such file", "/x")'):
+        ended = run_job(tmp_path, f"raise {raised}")
+        assert "Traceback" in ended.stderr
+        assert not (tmp_path / "error.json").exists()
+
+
 def test_a_secret_is_taken_from_the_environment_and_written_nowhere(tmp_path: Path) -> None:
     config = {"key": "${oc.env:MY_TOKEN}", "list": [{"header": "Bearer ${oc.env:MY_TOKEN}!"}]}
     program = 'assert job.config["key"] == "s3cret", job.config\nprint(job.config["list"])\nreturn []'

@@ -51,6 +51,8 @@ JOBS: dict[str, dict[str, Any]] = {
     "no_answer": {"input_path": "no_answer.jsonl"},
     "raises": {"chat_template": "{% if messages | length > 2 %}{{ raise_exception('too long') }}{% endif %}"},
     "unlike": {"chat_template": "{{ messages | length }}" + UNMARKED},
+    "not_jinja": {"chat_template": "broken.jinja"},
+    "empty_template": {"chat_template": "empty.jinja"},
     "no_template": {"tokenizer": "word_tokenizer"},
     "no_tokenizer": {"tokenizer": "/nowhere/tokenizer"},
     "odd_size": {"pack_size": 100, "pad_multiple": 8},
@@ -145,6 +147,8 @@ def write_inputs(folder: Path) -> None:
     (folder / "no_turns.jsonl").write_text('{"conversations": []}\n')
     (folder / "no_answer.jsonl").write_text('{"messages": [{"role": "user", "content": "w1"}]}\n' * 3)
     (folder / "unmarked.jinja").write_text(UNMARKED)
+    (folder / "broken.jinja").write_text("{# one line #}\n{{ messages[0].content }")
+    (folder / "empty.jinja").write_text("")
     (folder / "taken").mkdir()
     (folder / "taken" / "weights.safetensors").write_text("somebody's")
 
@@ -347,9 +351,11 @@ def test_the_facts_are_what_was_written(packed: Packed) -> None:
     ("name", "code", "says", "known"),
     [
         ("no_turns", "NMT215", "there is no field 'messages': it has conversations", "unusable_record"),
-        ("no_answer", "NMT246", "3 have no turn of the assistant to learn", "nothing_left"),
+        ("no_answer", "NMT246", "3 without a turn of the assistant to learn", "nothing_left"),
         ("raises", "NMT291", "does not take this conversation: too long", "template_refuses"),
         ("unlike", "NMT292", "turn 2 stands", "turns_not_told_apart"),
+        ("not_jinja", "NMT266", "line 2: unexpected '}'", "chat_template_not_read"),
+        ("empty_template", "NMT264", "the chat template is empty", "chat_template_missing"),
         ("no_template", "NMT264", "has no chat template", "chat_template_missing"),
         ("no_tokenizer", "NMT244", "there is no tokenizer at", "tokenizer_not_loaded"),
         ("odd_size", "NMT290", "no multiple of pad_multiple", "sizes_do_not_fit"),
@@ -370,6 +376,15 @@ def test_a_bad_line_is_named_by_its_number(packed: Packed, name: str, line: int)
     error = packed.error(name)
     assert (error["code"], error["line"]) == ("NMT215", line)
     assert error["file"] == str(packed.folder / f"{name.removesuffix('_line')}.jsonl")
+
+
+def test_a_broken_template_is_named_with_its_line(packed: Packed) -> None:
+    error = packed.error("not_jinja")
+    assert (error["file"], error["line"]) == (str(packed.folder / "broken.jinja"), 2)
+
+
+def test_the_fix_is_for_what_left_the_conversations_out(packed: Packed) -> None:
+    assert packed.error("no_answer")["fix"] == "conversations with turns of the role 'assistant'"
 
 
 def test_the_template_s_error_names_the_line(packed: Packed) -> None:

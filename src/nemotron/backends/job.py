@@ -2,12 +2,13 @@
 
 A job is started as `python step.py --config config.yaml` in the attempt's folder. It reads that file,
 appends to `progress.jsonl`, and writes `outputs.json` last. A failure that the job can explain is
-written to `error.json`. Only rank 0 writes. Uses the standard library, PyYAML and `nemotron.files`.
+written to `error.json`. Only rank 0 writes. Uses the standard library, PyYAML and the base modules.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from typing import Any, NoReturn
 
 import yaml
 
+from nemotron.diagnostic import of_os_error
 from nemotron.files import write_atomic
 
 ENVIRONMENT_REFERENCE = re.compile(r"\$\{oc\.env:([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -113,16 +115,27 @@ def run(main: Callable[[Job], list[Output]]) -> NoReturn:
         job.config = _resolve_environment(yaml.safe_load(path.read_text(encoding="utf-8")))
         outputs = main(job)
     except JobError as error:
-        if job.is_main:
-            write_json(job.folder / "error.json", error.as_dict())
-        print(f"{error.code}: {error.summary}", file=sys.stderr, flush=True)
-        sys.exit(1)
+        _fail(job, error)
+    except OSError as problem:
+        found = of_os_error(problem)
+        if found is None or (found.code != "NMT640" and not problem.filename):
+            raise
+        _fail(job, JobError(found.code, f"{found.summary} ({problem.strerror})", fix=found.fix))
     if job.is_main:
         write_json(
             job.folder / "outputs.json",
             [{"port": o.port, "path": str(o.path.resolve()), "facts": o.facts} for o in outputs],
         )
     sys.exit(0)
+
+
+def _fail(job: Job, error: JobError) -> NoReturn:
+    """Say why the job failed, in the log too: a disk that is full may not take the file."""
+    print(f"{error.code}: {error.summary}", file=sys.stderr, flush=True)
+    if job.is_main:
+        with contextlib.suppress(OSError):
+            write_json(job.folder / "error.json", error.as_dict())
+    sys.exit(1)
 
 
 def _end(*_: object) -> None:

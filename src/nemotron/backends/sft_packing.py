@@ -27,6 +27,15 @@ from nemotron.data.workers import Workers
 # Bytes of input between two points at which a killed run goes on.
 SMALLEST_CHUNK, LARGEST_CHUNK = 1 << 19, 1 << 24
 CHUNKS = 128
+# Why conversations are not in the packs, or not whole, and what mends it.
+LOST = {
+    "conversations_overlong": ("longer than a pack", "a larger pack_size, or overlong=truncate"),
+    "conversations_without_loss": (
+        "without a turn of the assistant to learn",
+        "conversations with turns of the role 'assistant'",
+    ),
+    "conversations_left_out": ("not drawn by their weight", "larger weights"),
+}
 
 Shards = dict[str, list[tuple[Path, Stats]]]
 
@@ -91,14 +100,15 @@ def _tokenize(job: Job, settings: Settings, workers: Workers, unfinished: Path) 
     if not counts["conversations_read"]:
         raise JobError("NMT214", "the input is empty: it holds no conversations", file=settings.files[0])
     if not counts["tokens"]:
-        raise JobError(
-            "NMT246",
-            f"none of {counts['conversations_read']:,} conversations is left: "
-            f"{counts['conversations_overlong']:,} are longer than a pack, "
-            f"{counts['conversations_without_loss']:,} have no turn of the assistant to learn",
-            fix=f"pack_size={2 * settings.pack_size}, or overlong=truncate",
-        )
+        summary = f"none of {counts['conversations_read']:,} conversations is left: {_lost(counts)}"
+        most = max(LOST, key=lambda name: counts[name])
+        raise JobError("NMT246", summary, fix=LOST[most][1])
     return counts
+
+
+def _lost(counts: Counter[str]) -> str:
+    """How many conversations are not in the packs as they were, and why; nothing where all are."""
+    return ", ".join(f"{counts[name]:,} {why}" for name, (why, _) in LOST.items() if counts[name])
 
 
 def _chunks(settings: Settings) -> list[Chunk]:
@@ -164,6 +174,8 @@ def _summary(settings: Settings, recipe: Recipe, counts: Counter[str], shards: S
         f"{efficiency:.2f} % full: {', '.join(f'{s.packs:,} {split}' for split, s in held.items())}",
         flush=True,
     )
+    if lost := _lost(counts):
+        print(f"left out{' or cut' if settings.overlong == 'truncate' else ''}: {lost}", flush=True)
     return {
         "facts": {
             "chat_template": template,

@@ -148,7 +148,7 @@ def _shares(config: dict[str, Any]) -> tuple[float, float, float]:
         raise JobError(
             "NMT290",
             f"train_ratio, valid_ratio and test_ratio add up to {train + valid + test:g}, not to 1",
-            fix=f"train_ratio={1 - valid - test:g}" if valid + test <= 1 else "shares that add up to 1",
+            fix=f"train_ratio={1 - valid - test:g}" if valid + test < 1 else "shares that add up to 1",
         )
     return train, valid, test
 

@@ -176,18 +176,40 @@ def _indistinct(number: int, why: str) -> TemplateRefuses:
 
 def find_template(setting: str | None, loaded: Any, tokenizer: str) -> ChatTemplate:
     """The template that a setting means: a file, a folder that has one, its text, or the name of one of the
-    tokenizer's; None is the tokenizer's default. JobError NMT264 when there is none."""
+    tokenizer's; None is the tokenizer's default. JobError NMT264 when there is none, NMT266."""
     text = _template_text(setting, loaded)
+    file = setting if setting is not None and os.path.isfile(setting) else None
     if not text:
         what = f"no chat template '{setting}'" if setting else "no chat template"
         raise JobError(
             "NMT264",
-            f"the tokenizer {tokenizer} has {what}",
+            "the chat template is empty" if file else f"the tokenizer {tokenizer} has {what}",
+            file=file,
             fix="chat_template=FILE, or the tokenizer of an instruction-tuned model",
         )
+    _require_jinja(text, file)
     added = [str(token) for token in loaded.added_tokens_decoder.values()]
     tokens = {token for token in (*added, *loaded.all_special_tokens) if token.strip()}
     return ChatTemplate(text, dict(loaded.special_tokens_map), tuple(sorted(tokens)))
+
+
+def _require_jinja(text: str, file: str | None) -> None:
+    """JobError NMT266 for a template that cannot be read, whatever the conversation."""
+    from jinja2 import TemplateSyntaxError
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    try:
+        render_jinja_template(conversations=[[]], chat_template=text)
+    except TemplateSyntaxError as error:
+        raise JobError(
+            "NMT266",
+            f"the chat template is not Jinja: line {error.lineno}: {error.message}",
+            file=file,
+            line=error.lineno if file else None,
+            fix="correct that line of the template, or give another one: chat_template=FILE",
+        ) from error
+    except Exception:  # an empty conversation is nothing that a template has to take
+        return
 
 
 def _template_text(setting: str | None, loaded: Any) -> str | None:

@@ -57,10 +57,10 @@ class ChunkFile:
                 part["start"] = start + np.cumsum(part["length"], dtype=np.uint64) - part["length"]
                 start += int(part["length"].sum(dtype=np.uint64))
                 if sequences:
-                    np.concatenate(sequences).astype(_TOKEN, copy=False).tofile(stream)
+                    stream.write(np.concatenate(sequences).astype(_TOKEN, copy=False))
         with open(self._partial(".records"), "wb") as stream:
-            np.cumsum([0, *map(len, records)], dtype="<u8").tofile(stream)
-            np.concatenate(records).tofile(stream)
+            stream.write(np.cumsum([0, *map(len, records)], dtype="<u8"))
+            stream.write(np.concatenate(records))
         self._partial(".json").write_text(json.dumps(counts), encoding="utf-8")
         for ending in (".tokens", ".records", ".json"):
             boundary()

@@ -39,9 +39,9 @@ class Spill:
         """Write what is held."""
         for shard, tokens in self._tokens.items():
             with open(self._folder / f"{shard}.tokens", "ab") as stream:
-                np.concatenate(tokens).tofile(stream)
+                stream.write(np.concatenate(tokens))
             with open(self._folder / f"{shard}.records", "ab") as stream:
-                np.array(self._records[shard], RECORD).tofile(stream)
+                stream.write(np.array(self._records[shard], RECORD))
         self._tokens, self._records, self._held = {}, {}, 0
 
 

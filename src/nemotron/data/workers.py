@@ -70,11 +70,14 @@ class Workers:
         `before` of the `size` bytes of all inputs were tokenised earlier. Errors of the earliest chunk come
         first, whichever worker is fastest.
         """
-        started, total = time.monotonic(), max(size >> 10, 1)
+        started, total, told = time.monotonic(), max(size >> 10, 1), -1
 
         def tell(done: int) -> None:
-            rate = self._done[1] / max(time.monotonic() - started, 1e-3)
-            job.progress(done, total, unit="KiB", tokens_per_s=round(rate))
+            nonlocal told
+            if done != told:
+                rate = self._done[1] / max(time.monotonic() - started, 1e-3)
+                job.progress(done, total, unit="KiB", tokens_per_s=round(rate))
+            told = done
 
         counts: Counter[str] = Counter()
         for result in self.map(_tokenize, chunks, lambda: tell(min(before + self._done[0], size) >> 10)):

@@ -35,6 +35,7 @@ class Case:
     artifacts: list[str] = field(default_factory=list)
     inputs: dict[str, dict[str, str]] = field(default_factory=dict)
     codes: list[str] = field(default_factory=list)
+    warns: list[str] = field(default_factory=list)
     asks: list[str] = field(default_factory=list)
     never: list[str] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
@@ -114,11 +115,16 @@ def desk(at_hand: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return at_hand
 
 
+def warnings(answer: Answer) -> set[str]:
+    return {problem["code"] for problem in answer.told["diagnostics"] if problem["severity"] == "warning"}
+
+
 def require(case: Case, answer: Answer) -> None:
     """The answer is the one that the case expects; all of it is told where it is not."""
     shown = json.dumps(answer.told, indent=1)[:4000]
     assert answer.exit_code == EXIT_CODES[case.outcome], shown
     assert answer.codes(case.codes) == set(case.codes), shown
+    assert warnings(answer) == set(case.warns), shown
     assert answer.steps == case.steps, shown
     if "consumes" in answer.told:
         assert set(case.artifacts) <= answer.types

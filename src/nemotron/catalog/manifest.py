@@ -161,7 +161,10 @@ class Parallelism(Table):
 
 
 class Model(Table):
-    """A model that the step is known to train, and the fewest GPUs that it fits on."""
+    """A model that the step is known to work with, and the fewest GPUs that it fits on.
+
+    The list is open: the step's library may know other models.
+    """
 
     name: str
     aliases: tuple[str, ...] = ()

@@ -82,7 +82,7 @@ def command(
     text = pipeline_text(plan, output.resolve().parent if output else Path.cwd())
     found = {node.name: check_step(plan.draft.requests[node.name]) for node in plan.nodes}
     problems = [*plan.problems, *(_asked(question) for question in plan.questions)]
-    problems += [d for each in found.values() for d in each if d.severity == "error"]
+    problems += [d for each in found.values() for d in each if d.severity in ("error", "warning")]
     if output is not None:
         text = _modeline(output, catalog.roots) + text
         _write(output, text, force=force)

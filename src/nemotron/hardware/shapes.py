@@ -59,6 +59,13 @@ class ModelShape:
         """Whether there is anything to check a layout against."""
         return self.layers is not None
 
+    def is_like(self, other: ModelShape | None) -> bool:
+        """Whether another model has the sizes that decide how much memory this one needs."""
+        return other is not None and self._sizes() == other._sizes()
+
+    def _sizes(self) -> tuple[int | None, ...]:
+        return self.layers, self.hidden, self.heads, self.kv_heads, self.experts, self.mamba_heads
+
 
 def shape_of(model: str) -> ModelShape | None:
     """The shape of a model: of a local folder by its config.json, of a name on a hub by the table.

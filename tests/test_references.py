@@ -138,7 +138,8 @@ def test_tables_are_whole(page: Path) -> None:
     """A row apart from its table, or with a cell more or less, is shown as text."""
     for table in re.findall(r"(?:^\|.*\n)+", prose_of(page), re.M):
         rows = table.splitlines()
-        assert len(rows) > 2 and set(rows[1]) <= set("|-: "), rows[0]
+        assert len(rows) > 2, rows[0]
+        assert set(rows[1]) <= set("|-: "), rows[0]
         assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1, rows[0]
 
 

@@ -29,7 +29,8 @@ from gpu_host import HERE, Host, end_of
 from gpu_pool import Task, run_all
 from megatron_cases import CASES, SIZES, Case
 
-SEQ_LENGTH, GLOBAL_BATCH, STEPS, DROPPED_STEPS, COMPARED_STEPS = 4096, 8, 20, 5, 10
+SEQ_LENGTH, GLOBAL_BATCH = 4096, 8
+STEPS, OVERHEAD_STEPS, DROPPED_STEPS, COMPARED_STEPS = 20, 30, 5, 10
 ITERATION = re.compile(r"elapsed time per iteration \(ms\):\s*([\d.]+)")
 PEAK = re.compile(r"peak memory: ([\d.]+) GiB")
 # On the CPU: nothing is packed, and numbers have 32 bits.
@@ -50,7 +51,7 @@ class Bench:
         self.work = self.host.work
         self.results: Path = given.results.resolve()
         self.results.mkdir(parents=True, exist_ok=True)
-        self.steps = 8 if self.tiny else STEPS
+        self.steps, self.overhead_steps = (8, 8) if self.tiny else (STEPS, OVERHEAD_STEPS)
 
     def write(self, part: str, found: Any) -> None:
         text = json.dumps(found, indent=1, default=str)
@@ -121,11 +122,10 @@ class Bench:
     def _training(self, case: Case) -> Callable[[list[str]], None]:
         def run(devices: list[str]) -> None:
             began = time.perf_counter()
-            log = self._train(case, devices, self.work / f"out-{case.name.replace(' ', '-')}")
+            out = self.work / f"out-{case.name.replace(' ', '-')}"
+            log = self._train(case, devices, out, self.steps)
             told = log.with_name("progress.jsonl").read_text(encoding="utf-8")
             lines = [json.loads(line) for line in told.splitlines()]
-            if case is CASES[0]:
-                shutil.copyfile(log.with_name("config.yaml"), self.work / "resolved.yaml")
             peak = PEAK.search(log.read_text(encoding="utf-8", errors="replace"))
             found = {
                 "tokens_per_s": statistics.fmean(line["tokens_per_s"] for line in lines[DROPPED_STEPS:]),
@@ -137,13 +137,13 @@ class Bench:
 
         return run
 
-    def _train(self, case: Case, devices: list[str], out: Path) -> Path:
+    def _train(self, case: Case, devices: list[str], out: Path, steps: int) -> Path:
         """One training through nemotron; its log. The checkpoint is removed."""
-        told = self.host.nemotron(f"{case.kind}/megatron_bridge", devices, self._keys(case, out))
+        told = self.host.nemotron(f"{case.kind}/megatron_bridge", devices, self._keys(case, out, steps))
         shutil.rmtree(out)
         return Path(told["log"])
 
-    def _keys(self, case: Case, out: Path) -> dict[str, Any]:
+    def _keys(self, case: Case, out: Path, steps: int) -> dict[str, Any]:
         layout = {"tp": 1, "pp": 1, "cp": 1, "ep": 1, "sp": False, **case.layout}
         data = {"dataset.dataset_root": self.work / "chat.jsonl"} if self.tiny else {
             "dataset.packed_sequence_specs.packed_train_data_path": self.work / "packed"
@@ -154,12 +154,12 @@ class Bench:
             "checkpoint.pretrained_checkpoint": self.work / f"{case.model}-megatron" / "iter_0000000",
             "checkpoint.save": out,
             "checkpoint.save_optim": False,
-            "checkpoint.save_interval": self.steps,
+            "checkpoint.save_interval": steps,
             "dataset.seq_length": SEQ_LENGTH,
             "dataset.do_validation": False,
             "dataset.num_workers": 2,
-            "train.train_iters": self.steps,
-            "train.eval_interval": self.steps,
+            "train.train_iters": steps,
+            "train.eval_interval": steps,
             "train.global_batch_size": GLOBAL_BATCH,
             "optimizer.lr": 1e-4,
             "optimizer.min_lr": 1e-5,
@@ -191,10 +191,12 @@ class Bench:
         return run
 
     def _ours(self, number: int, devices: list[str]) -> Path:
-        return self._train(CASES[0], devices, self.work / f"ours-{number}")
+        log = self._train(CASES[0], devices, self.work / f"ours-{number}", self.overhead_steps)
+        shutil.copyfile(log.with_name("config.yaml"), self.work / "resolved.yaml")
+        return log
 
     def _direct(self, number: int, devices: list[str]) -> Path:
-        """The library's own training with the config that nemotron resolved for `layouts`; its log."""
+        """The library's own training with the config that nemotron resolved for the first pair; its log."""
         tree = yaml.safe_load((self.work / "resolved.yaml").read_text(encoding="utf-8"))
         name = f"direct-{number}"
         tree["checkpoint"]["save"] = str(self.work / name)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nemotron.diagnostic import Failure
 from nemotron.libraries.environment import lacking
 from nemotron.libraries.install import install
 from nemotron.libraries.spec import load
@@ -85,6 +86,24 @@ def test_without_its_compiler_the_installation_goes_on_and_names_the_container(w
     assert (parts, lacks) == ((), ["fast"])
     reason = "there is no our-compiler; the container an/image:1 has it"
     assert f"without fast, which fast layers need: {reason}" in told
+
+
+def test_a_part_that_is_to_be_left_out_is_not_built(with_part, compiler):
+    with_part({"fast.py": ""})
+    told: list[str] = []
+    environment = install("tiny", told.append, torch="cuda", without=["fast"])
+    assert environment.parts == ()
+    assert not any("fast" in line for line in told)
+
+
+def test_a_part_that_there_is_not_is_refused_before_anything_is_done(with_part, tiny):
+    with_part({"fast.py": ""})
+    with pytest.raises(Failure) as caught:
+        install("tiny", torch="cuda", without=["fats"])
+    (problem,) = caught.value.diagnostics
+    assert (problem.code, caught.value.exit_code) == ("NMT644", 2)
+    assert "fast" in problem.fix
+    assert not tiny.libraries.exists()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 LIST_EXAMPLES = "Example: `nemotron library list --json`"
 INSTALL_EXAMPLES = (
-    "Examples: `nemotron library install automodel` · `nemotron library install automodel --reinstall`"
+    "Examples: `nemotron library install automodel` · `nemotron library install automodel --reinstall` · "
+    "`nemotron library install megatron_bridge --without mamba_ssm --without causal_conv1d`"
 )
 
 
@@ -51,13 +52,23 @@ def install_command(
     torch: Annotated[
         Build, typer.Option(help="The build of torch; auto is the one that fits the machine.")
     ] = Build.AUTO,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", help="An optional part that is not to be built.", metavar="PART"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document at the end.")] = False,
 ) -> None:
     """Install a library into an environment of its own; one that is whole is left alone."""
     from nemotron.libraries.install import install
     from nemotron.libraries.inventory import inventory
 
-    found = install(name, lambda line: print(line, file=sys.stderr), reinstall=reinstall, torch=torch.value)
+    found = install(
+        name,
+        lambda line: print(line, file=sys.stderr),
+        reinstall=reinstall,
+        torch=torch.value,
+        without=without or [],
+    )
     if as_json:
         print_json({"library": next(_as_dict(e) for e in inventory() if e.library.name == found.name)})
     else:

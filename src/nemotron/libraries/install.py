@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,17 +42,23 @@ _VENV = ("--relocatable", "--no-project")
 
 
 def install(
-    name: str, report: Report = lambda line: None, *, reinstall: bool = False, torch: Wanted = "auto"
+    name: str,
+    report: Report = lambda line: None,
+    *,
+    reinstall: bool = False,
+    torch: Wanted = "auto",
+    without: Collection[str] = (),
 ) -> Environment:
     """The library's environment: made if it is missing or broken, made anew with `reinstall`.
 
     `torch` is `cpu`, `cuda`, or `auto` for the build that fits this machine. An environment whose torch
-    cannot use the GPU is replaced; one with CUDA serves a machine without a GPU too. `report` is told,
-    line by line, what happens. A library that comes with the machine is left alone. Failure NMT602 to
-    NMT609, NMT611.
+    cannot use the GPU is replaced; one with CUDA serves a machine without a GPU too. `without` names optional
+    parts that a new environment does not get. `report` is told, line by line, what happens. A library that
+    comes with the machine is left alone. Failure NMT602 to NMT609, NMT611, NMT644.
     """
     library = load(name)
     name = library.name
+    optional_parts.check_names(library, without)
     if given := outside(library):
         report(f"{name} comes with this machine: {given.python}")
         return given
@@ -68,7 +74,7 @@ def install(
         ) as lock:
             commands = Commands(root(), log, lock, report, uv.environment())
             existing = None if reinstall else _usable(commands, library, torch)
-            return existing or _make(commands, library, torch)
+            return existing or _make(commands, library, torch, without)
     except NoTorch as problem:
         raise failures.of_command(problem.last, name, log) from problem
     except CommandFailed as problem:
@@ -95,7 +101,7 @@ def _usable(commands: Commands, library: Library, wanted: Wanted) -> Environment
     return environment
 
 
-def _make(commands: Commands, library: Library, wanted: Wanted) -> Environment:
+def _make(commands: Commands, library: Library, wanted: Wanted, without: Collection[str]) -> Environment:
     """Build the environment in a hidden folder beside its place, then put it there."""
     place = folder_of(library)
     commands.log.write_text(f"{library.name}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n", encoding="utf-8")
@@ -113,7 +119,11 @@ def _make(commands: Commands, library: Library, wanted: Wanted) -> Environment:
         build = torch_build.choose(commands, program, library, python, wanted, links)
         commands.report(_torch_line(library, build))
         _install_packages(commands, program, library, python, build, links)
-        parts = optional_parts.install(commands, program, library, python, links) if build.brings_cuda else []
+        parts = (
+            optional_parts.install(commands, program, library, python, links, without)
+            if build.brings_cuda
+            else []
+        )
         commands.report("importing it, which shows that it works and compiles what jobs import")
         found = _probe(commands, python, ["torch", *library.description.imports])
         _write_marker(work, library, build, found, parts)

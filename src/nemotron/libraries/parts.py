@@ -5,23 +5,50 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from nemotron.diagnostic import Failure, error
 from nemotron.libraries.commands import CommandFailed, Commands
 from nemotron.libraries.spec import Library, OptionalPart
 from nemotron.libraries.torch_build import find_links_options
+from nemotron.nearest import did_you_mean
 
 _CUDA = Path("/usr/local/cuda")
 _MOST_JOBS = 16
 
 
-def install(commands: Commands, uv: Path, library: Library, python: Path, links: Sequence[str]) -> list[str]:
-    """Build what can be built into the environment of `python`; the names of the parts that it then has."""
+def install(
+    commands: Commands,
+    uv: Path,
+    library: Library,
+    python: Path,
+    links: Sequence[str],
+    without: Collection[str] = (),
+) -> list[str]:
+    """Build what can be built into the environment of `python`, except the parts that are to be left out.
+
+    Returns the names of the parts that it then has.
+    """
     argv = [str(uv), "pip", "install", "--python", str(python), "--no-deps", "--no-build-isolation"]
     argv += ["--require-hashes", *find_links_options(links)]
-    parts = library.description.optional
+    parts = [part for part in library.description.optional if part.name not in without]
     return [part.name for part in parts if _install(commands, argv, library, part, python)]
+
+
+def check_names(library: Library, without: Collection[str]) -> None:
+    """Failure NMT644 when a part that is to be left out is none of the library's."""
+    known = [part.name for part in library.description.optional]
+    for name in without:
+        if name not in known:
+            there_are = f"there are: {', '.join(known)}" if known else f"{library.name} has none"
+            raise Failure(
+                error(
+                    "NMT644",
+                    f"{library.name} has no part '{name}'",
+                    fix=did_you_mean(name, known) or there_are,
+                )
+            )
 
 
 def _install(commands: Commands, argv: list[str], library: Library, part: OptionalPart, python: Path) -> bool:
@@ -34,7 +61,9 @@ def _install(commands: Commands, argv: list[str], library: Library, part: Option
     requirements = python.parent.parent / f"{part.name}.txt"
     requirements.write_text("\n".join(part.requirements) + "\n", encoding="utf-8")
     try:
-        commands.report(f"building {part.name}, for {part.why}: this can take minutes")
+        commands.report(
+            f"building {part.name}, for {part.why}: {part.takes} (--without {part.name} leaves it out)"
+        )
         builder.run([*argv, "--requirements", str(requirements)], f"building {part.name}")
     except CommandFailed as problem:
         commands.report(_without(library, part, _last_line(problem)))

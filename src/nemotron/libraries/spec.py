@@ -63,12 +63,13 @@ class OptionalPart(_Table):
     """A part that is compiled for the GPU on the machine that installs, where that can be done.
 
     `requirements` are lines of a requirements file, with digests; `programs` and `variables` are what the
-    build wants; `module` is imported as the proof.
+    build wants, `takes` says how long it is; `module` is imported as the proof.
     """
 
     name: str
     why: str
     module: str
+    takes: str = "some minutes"
     programs: list[str] = []
     variables: dict[str, str] = {}
     requirements: list[str]

@@ -11,6 +11,7 @@ from small import SmallCatalog
 
 from nemotron.catalog.catalog import default_catalog
 from nemotron.checking.editor_schema import DRAFT, config_schema, to_text
+from nemotron.config.new_config import MODELINE, SCHEMA
 from nemotron.config.yaml_places import parse_yaml, read_yaml
 
 CATALOG = default_catalog()
@@ -31,7 +32,7 @@ def keys_at_fault(step: str, text: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("step", ["sft/automodel", "eval/model_eval", "data_prep/pretrain_prep"])
+@pytest.mark.parametrize("step", list(CATALOG.folders))
 def test_a_schema_is_one(step: str) -> None:
     jsonschema.Draft202012Validator.check_schema(config_schema(CATALOG.step(step)))
 
@@ -41,6 +42,15 @@ def test_shipped_configs_are_valid(step: str) -> None:
     folder = CATALOG.step(step).config_folder
     for name in CATALOG.step(step).config_names():
         assert list(validator(step).iter_errors(read_yaml(folder / f"{name}.yaml").tree)) == [], name
+
+
+@pytest.mark.parametrize("step", list(CATALOG.folders))
+def test_shipped_configs_name_their_schema(step: str) -> None:
+    folder = CATALOG.step(step).config_folder
+    assert (folder / SCHEMA).is_file()
+    for name in CATALOG.step(step).config_names():
+        first, *_ = (folder / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+        assert first == MODELINE.format(SCHEMA), name
 
 
 @pytest.mark.parametrize("file", VALID, ids=lambda file: file.stem)

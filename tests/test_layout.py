@@ -48,7 +48,7 @@ OF_NO_MODULE = {
     "libraries/test_locks.py": "locks",
     "references/test_context.py": "references/context",
     "references/test_hardware.py": "references/HARDWARE.md",
-    "references/test_step_pages.py": "steps/sft/automodel/README.md",
+    "references/test_step_pages.py": "steps",
     "references/test_written.py": "references/WORKFLOW.md",
     "routing/test_cases.py": "tests/routing/cases.yaml",
     "steps/test_manifests.py": "steps",

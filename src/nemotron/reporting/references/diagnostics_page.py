@@ -27,12 +27,7 @@ def diagnostics_page(codes: list[Code]) -> Lines:
     for digit, found in ranges.items():
         yield from (f"## {titles[digit]}", "")
         for entry in found:
-            yield from (
-                f"### {entry.code}",
-                "",
-                f"**{prose(entry.title)}.** {prose(entry.explanation)}",
-                "",
-            )
+            yield from (f"### {entry.code}: {prose(entry.title)}", "", prose(entry.explanation), "")
 
 
 def _count(codes: list[Code]) -> str:

@@ -54,9 +54,18 @@ def test_a_step_gets_what_was_named_then_the_offer_then_what_it_asks_for(
 def test_a_trainer_takes_all_gpus_though_its_config_asks_for_one(
     small: SmallCatalog, run: dict[str, int], offer: Offer, expected: tuple[int, int]
 ) -> None:
-    small.step("train/one", '[parallelism]\nrules = "fsdp2"\n', head="gpus = 1", default="a: 1\n")
+    layout = '[parallelism]\nrules = "fsdp2"\nmicro_batch = "a"\n'
+    small.step("train/one", layout, head="gpus = 1", default="a: 1\n")
     step = small.catalog().find("one")
     assert place(step, RunSection(**run), offer, None, None) == expected
+
+
+def test_a_conversion_takes_the_gpus_that_it_asks_for_though_it_has_a_layout(small: SmallCatalog) -> None:
+    layout = '[parallelism]\nrules = "megatron_core"\ntensor = "a"\n'
+    small.step("convert/one", layout, head="gpus = 1", default="a: 1\n")
+    step = small.catalog().find("one")
+    assert place(step, RunSection(), TWO_OF_EIGHT, None, None) == (1, 1)
+    assert place(step, RunSection(gpus=8), TWO_OF_EIGHT, None, None) == (8, 1)
 
 
 @pytest.mark.parametrize(

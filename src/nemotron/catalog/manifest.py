@@ -285,8 +285,12 @@ class Manifest(Table):
 
     @property
     def takes_all_gpus(self) -> bool:
-        """Whether the step takes every GPU there is: what is made for several does, and every trainer."""
-        return self.step.gpus > 1 or self.parallelism is not None
+        """Whether the step takes every GPU there is: what is made for several does, and every trainer.
+
+        A conversion has a parallel layout too, but no batches that more GPUs would share.
+        """
+        trains = self.parallelism is not None and self.parallelism.micro_batch is not None
+        return self.step.gpus > 1 or trains
 
     def library_with(self, value_of: Callable[[str], Any]) -> str | None:
         """The library that a job runs under; `value_of` gives the value of a key of its config."""

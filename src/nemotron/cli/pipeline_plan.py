@@ -188,7 +188,8 @@ def _answer(
     )
     lines += _listed("Read", [short_path(page) for page in reading.pages])
     following = "answer what is required" if plan.questions else "check the file, then run it"
-    return [*lines, f"Next step       {following}"]
+    keep = "" if output else f"write the file, by the same command with -o {_file(output)}; "
+    return [*lines, f"Next step       {keep}{following}"]
 
 
 def _file(output: Path | None) -> str:

@@ -27,7 +27,6 @@ from nemotron.execution.pipeline_result import (
 from nemotron.execution.room import Room
 from nemotron.execution.status import write_status
 from nemotron.execution.store import Run, Store
-from nemotron.planning.have import have_from_table
 from nemotron.planning.pipeline import Pipeline, PipelineStep, read_pipeline, request_of
 from nemotron.planning.request import StepRequest
 from nemotron.profiles.load import load_profile
@@ -69,10 +68,8 @@ def run_pipeline(
 
 def stored_pipeline(run: Run, catalog: Catalog) -> Pipeline:
     """The pipeline that a run keeps; its relative paths count from where its file was."""
-    pipeline = read_pipeline(run.pipeline, catalog)
     folder = Path(run.told().get("folder") or run.folder)
-    for name, table in (pipeline.document.get("have") or {}).items():
-        pipeline.haves[name] = have_from_table(name, table, catalog.types, folder)
+    pipeline = read_pipeline(run.pipeline, catalog, folder)
     if (profile := run.told().get("profile")) is not None:
         pipeline.profile = load_profile(profile)
     return pipeline

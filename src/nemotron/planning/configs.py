@@ -45,9 +45,11 @@ def config_for(
 ) -> str:
     """The shipped config of a step in a plan: one that makes the `outputs` that the plan takes from it.
 
-    Of those the one for the model at the step's model port, or for its input, else the default.
+    Of those the one for the model at the step's model port, or for its input, else the default. On the CPU a
+    training is a trial; what needs no GPU anyway is done in earnest.
     """
-    names = ["tiny"] if on_cpu and "tiny" in step.config_names() else []
+    is_trial = on_cpu and step.manifest.takes_all_gpus and "tiny" in step.config_names()
+    names = ["tiny"] if is_trial else []
     names += [*_made_for_its_inputs(step, node, haves), "default", *step.config_names()]
     ports = [port for port in step.manifest.produces if port.name in outputs and port.when]
     if not ports:

@@ -20,6 +20,7 @@ from nemotron.planning.placement import Offer
 from nemotron.planning.promises import promises_of, stands_for
 from nemotron.planning.request import Promises, StepRequest
 from nemotron.planning.resolve import Wish, resolve
+from nemotron.planning.setting_paths import config_from, settings_from
 from nemotron.profiles.load import load_profile
 from nemotron.profiles.profile import Profile
 
@@ -46,10 +47,11 @@ class PipelineStep:
 class Pipeline:
     """A whole pipeline; `document` has the places of its file. `steps` can run in their order.
 
-    `profile` is where steps run that name none themselves.
+    Relative paths count from `folder`. `profile` is where steps run that name none themselves.
     """
 
     file: Path
+    folder: Path
     want: str | None
     haves: dict[str, Have]
     steps: list[PipelineStep]
@@ -75,8 +77,12 @@ class Pipeline:
         return found
 
 
-def read_pipeline(file: Path, catalog: Catalog) -> Pipeline:
-    """Read a pipeline file. Failure NMT201, NMT210 and following for YAML; NMT270 to NMT274 for its form."""
+def read_pipeline(file: Path, catalog: Catalog, folder: Path | None = None) -> Pipeline:
+    """Read a pipeline file, whose relative paths count from its own folder unless another one is given.
+
+    Failure NMT201, NMT210 and following for YAML; NMT270 to NMT274 for its form.
+    """
+    folder = folder or file.resolve().parent
     if not file.is_file():
         near = [f.name for f in file.parent.glob("*.yaml")] if file.parent.is_dir() else []
         fix = did_you_mean(file.name, near) or "`nemotron pipeline plan … -o FILE` writes one"
@@ -85,11 +91,11 @@ def read_pipeline(file: Path, catalog: Catalog) -> Pipeline:
     if problems := form_problems(document, catalog.types):
         raise Failure(problems)
     haves = {
-        name: have_from_table(name, table, catalog.types, file.resolve().parent)
+        name: have_from_table(name, table, catalog.types, folder)
         for name, table in (document.get("have") or {}).items()
     }
     steps = [_step(name, table) for name, table in (document.get("steps") or {}).items()]
-    pipeline = Pipeline(file, document.get("want"), haves, steps, document)
+    pipeline = Pipeline(file, folder, document.get("want"), haves, steps, document)
     if problems := list(wrong_links(pipeline, catalog)):
         raise Failure(problems)
     pipeline.steps = in_order(pipeline)
@@ -116,11 +122,11 @@ def request_of(
     gpus: int | None = None,
 ) -> StepRequest:
     """One step bound to its inputs: haves, what is made, and promises of what is not yet."""
-    manifest = catalog.step(step.step)
+    known = catalog.step(step.step)
     bound: dict[str, Any] = {}
     places: dict[str, Place] = {}
     for port, links in step.inputs.items():
-        consumed = manifest.consumes(port)
+        consumed = known.consumes(port)
         values = [_value(pipeline, link, catalog, made) for link in links]
         bound[consumed.at] = values if consumed.many and len(values) > 1 else values[0]
         if len(links) == 1 and links[0].output is None:
@@ -128,14 +134,15 @@ def request_of(
         place = pipeline.place("steps", step.name, "inputs", port)
         if place is not None:
             places[consumed.at] = place
-    bound |= step.settings
+    bound |= settings_from(pipeline.folder, step.settings, known, catalog.types)
     for key in step.settings:
         place = pipeline.place("steps", step.name, "set", key)
         if place is not None:
             places[key] = place
     gpus = step.gpus if gpus is None else gpus
     profile = profile_of(pipeline, step)
-    wish = Wish(step.step, step.config, [], gpus, step.nodes, profile, _offer(pipeline))
+    config = config_from(pipeline.folder, step.config)
+    wish = Wish(step.step, config, [], gpus, step.nodes, profile, _offer(pipeline))
     request = resolve(wish, catalog, bound=bound, places=places, promises=dict(promises))
     return replace(request, name=step.name)
 

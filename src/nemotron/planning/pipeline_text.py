@@ -10,6 +10,7 @@ from nemotron.config.secrets import redact_tree
 from nemotron.config.tree import MISSING
 from nemotron.config.yaml_places import dump_flow
 from nemotron.planning.plan import Plan
+from nemotron.planning.setting_paths import as_written
 
 
 def pipeline_text(plan: Plan, folder: Path) -> str:
@@ -35,23 +36,24 @@ def _lines(plan: Plan, folder: Path) -> Iterator[str]:
         yield f"    config: {plan.draft.configs[node.name]}"
         if node.inputs:
             yield f"    inputs: {_flow({port: str(link) for port, link in node.inputs.items()})}"
-        yield from _settings(plan, node.name)
+        yield from _settings(plan, node.name, folder)
         if node.name in plan.draft.gpus:
             yield f"    gpus: {plan.draft.gpus[node.name]}"
         if node.name in plan.draft.hosts:
             yield f"    nodes: {plan.draft.hosts[node.name]}"
 
 
-def _settings(plan: Plan, name: str) -> Iterator[str]:
+def _settings(plan: Plan, name: str, folder: Path) -> Iterator[str]:
     fixed = plan.draft.fixed.get(name, {})
     derived = {k: v for k, v in plan.draft.derived.get(name, {}).items() if k not in fixed}
     asked = [q for q in plan.questions if q.key.startswith(f"{name}.")]
     if fixed or derived or asked:
         yield "    set:"
+    document = plan.draft.requests[name].config.document
     for key, value in fixed.items():
-        yield f"      {key}: {_flow(value)}  # your word"
+        yield f"      {key}: {_flow(as_written(value, folder, document.get(key)))}  # your word"
     for key, change in derived.items():
-        yield f"      {key}: {_flow(change.value)}  # {change.why}"
+        yield f"      {key}: {_flow(as_written(change.value, folder))}  # {change.why}"
     for question in asked:
         key = question.key.removeprefix(f"{name}.")
         if key not in fixed and key not in derived:

@@ -159,3 +159,12 @@ def test_shards_of_another_run(
 def test_shards_of_one_run(trainer: SmallCatalog, project: Path) -> None:
     shards(project / "shards", {"train": ["1", "a"], "valid": ["v"]}, "a", "v")
     assert found(trainer, "shards=shards") == []
+
+
+def test_weights_that_are_not_all_there(trainer: SmallCatalog, project: Path) -> None:
+    index = checkpoint(project / "hf") / "model.safetensors.index.json"
+    write(index, '{"weight_map": {"a": "model-00001-of-00002.safetensors"}}')
+    problem = the(trainer.check("train/one", "base=hf"), "NMT345")
+    assert "model-00001-of-00002.safetensors, which is not there" in problem.summary
+    assert problem.where is not None
+    assert problem.where.argument == "base=hf"

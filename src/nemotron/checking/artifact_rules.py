@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from nemotron.artifacts import megatron
+from nemotron.artifacts import megatron, weights
 from nemotron.artifacts.detect import candidates
 from nemotron.config.tree import join_key
 from nemotron.diagnostic import Diagnostic, Place, error
@@ -13,6 +13,7 @@ from nemotron.planning.request import BoundInput, Source, StepRequest
 
 MEGATRON = "checkpoint_megatron"
 SHARDS = "binidx"
+WEIGHTS = "checkpoint_hf"
 
 
 def looks_like_the_type(request: StepRequest) -> Iterator[Diagnostic]:
@@ -75,6 +76,21 @@ def megatron_checkpoints_are_iterations(request: StepRequest) -> Iterator[Diagno
                 f"{source.value} was not written to its end",
                 where=_place(request, source),
                 fix=f"{key}={Path(source.value).parent / newest.name}" if newest else "save it again",
+            )
+
+
+def sharded_weights_are_whole(request: StepRequest) -> Iterator[Diagnostic]:
+    """The index of a Hugging Face checkpoint and its shards name the same weights."""
+    for bound, source, folder in _things(request):
+        if bound.port.type != WEIGHTS or not folder.is_dir():
+            continue
+        if (fault := weights.first_fault(folder)) is not None:
+            file, what = fault
+            yield error(
+                "NMT345",
+                f"{source.value}: {file.name} {what}",
+                where=_place(request, source),
+                fix="copy or download the checkpoint again, all files of one version",
             )
 
 

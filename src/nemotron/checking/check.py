@@ -34,6 +34,7 @@ RULES: tuple[Rule, ...] = (
     artifact_rules.looks_like_the_type,
     artifact_rules.folders_are_folders,
     artifact_rules.megatron_checkpoints_are_iterations,
+    artifact_rules.sharded_weights_are_whole,
     artifact_rules.shards_belong_together,
     alignment.types_fit,
     alignment.facts_agree,

@@ -42,6 +42,9 @@ THEN: Jobs = {
     "no_index": (TO_HF, {"megatron_path": f"no_index/{ITERATION}"}),
     "no_shard": (TO_HF, {"megatron_path": f"no_shard/{ITERATION}"}),
     "short_shard": (TO_HF, {"megatron_path": f"short_shard/{ITERATION}"}),
+    "odd_index": (TO_HF, {"megatron_path": f"odd_index/{ITERATION}"}),
+    "odd_shard": (TO_HF, {"megatron_path": f"odd_shard/{ITERATION}"}),
+    "odd_words": (TO_HF, {"megatron_path": f"odd_words/{ITERATION}"}),
     "no_tracker": (TO_HF, {"megatron_path": f"no_tracker/{ITERATION}"}),
     "not_counted": (TO_HF, {"megatron_path": "run/iter_0000009"}),
     "deeper_reference": (TO_HF, {**CHECKPOINT, "hf_model_path": "deeper"}),
@@ -127,12 +130,17 @@ def odd_models(folder: Path) -> None:
 def odd_checkpoints(folder: Path) -> None:
     """Megatron checkpoints of which a part is missing; a run with one that is not counted as finished."""
     whole = folder / "megatron" / "out"
-    for name in ("no_index", "no_shard", "short_shard", "no_tracker", "run"):
+    odd = ("odd_index", "odd_shard", "odd_words")
+    for name in ("no_index", "no_shard", "short_shard", "no_tracker", "run", *odd):
         shutil.copytree(whole, folder / name)
     (folder / "no_index" / ITERATION / ".metadata").unlink()
     (folder / "no_shard" / ITERATION / "__0_1.distcp").unlink()
     short = folder / "short_shard" / ITERATION / "__0_0.distcp"
     short.write_bytes(short.read_bytes()[:100])
+    (folder / "odd_index" / ITERATION / ".metadata").write_bytes(b"x")
+    damaged = folder / "odd_shard" / ITERATION / "__0_0.distcp"
+    damaged.write_bytes(b"x" * damaged.stat().st_size)
+    (folder / "odd_words" / ITERATION / "run_config.yaml").write_text("model:\n  [")
     (folder / "no_tracker" / "latest_checkpointed_iteration.txt").unlink()
     shutil.copytree(folder / "run" / ITERATION, folder / "run" / "iter_0000009")
     (folder / "latest").symlink_to(whole / ITERATION)
@@ -276,6 +284,9 @@ def test_progress_counts_tensors(converted: Converted) -> None:
         ("no_index", "it lacks .metadata"),
         ("no_shard", "the shard __0_1.distcp is missing"),
         ("short_shard", "the shard __0_0.distcp has 100 of"),
+        ("odd_index", "its index .metadata cannot be read"),
+        ("odd_shard", "one of its shards is damaged"),
+        ("odd_words", "its run_config.yaml does not say what the model is"),
         ("no_tracker", "its run has no latest_checkpointed_iteration.txt"),
         ("not_counted", "latest_checkpointed_iteration.txt counts up to iteration 0"),
     ],
@@ -284,7 +295,7 @@ def test_a_checkpoint_that_is_not_whole_is_refused(converted: Converted, name: s
     error = converted.error(name)
     assert (error["code"], says in error["summary"]) == ("NMT861", True)
     assert recognised(TO_HF, error) == ["incomplete_checkpoint"]
-    assert not (converted.folder / name / "out").exists()
+    assert not list((converted.folder / name / "out").glob("*"))
 
 
 def test_a_run_is_no_checkpoint_unless_its_newest_is_asked_for(converted: Converted) -> None:

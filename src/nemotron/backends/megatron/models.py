@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,13 @@ def take_vocabulary(provider: Any, checkpoint: Path) -> None:
     try:
         told = yaml.safe_load((checkpoint / "run_config.yaml").read_text(encoding="utf-8"))["model"]
     except (OSError, yaml.YAMLError, KeyError, TypeError) as problem:
+        mark = getattr(problem, "problem_mark", None)
         raise JobError(
-            "NMT861", f"run_config.yaml does not say what the model is: {problem!r}", file=checkpoint
+            "NMT861",
+            f"{checkpoint} is not whole: its run_config.yaml does not say what the model is",
+            file=checkpoint / "run_config.yaml",
+            line=mark.line + 1 if mark else None,
+            fix="copy the checkpoint again, or take the iteration before it",
         ) from problem
     for name in _VOCABULARY:
         if told.get(name) is not None:
@@ -69,13 +75,13 @@ def build(provider: Any) -> list[Any]:
 
 
 def fill_from_checkpoint(model: list[Any], checkpoint: Path, *, strict: bool = True) -> None:
-    """Read the weights of a Megatron checkpoint into the model. JobError NMT862 when they do not fit it."""
+    """Read the weights of a Megatron checkpoint into the model. JobError NMT862, NMT861."""
     from megatron.bridge.training.checkpointing import _load_model_weights_from_checkpoint
 
     try:
         _load_model_weights_from_checkpoint(str(checkpoint), model, strict=strict)
     except _misfits() as problem:
-        raise JobError(
+        raise _damaged(checkpoint, problem) or JobError(
             "NMT862",
             f"the checkpoint's weights do not fit the model: {_reason(problem)}",
             file=checkpoint,
@@ -84,7 +90,7 @@ def fill_from_checkpoint(model: list[Any], checkpoint: Path, *, strict: bool = T
 
 
 def fill_adapter(model: list[Any], checkpoint: Path, peft: Any) -> None:
-    """Read an adapter's weights into a model that has it. JobError NMT864 when they do not fit."""
+    """Read an adapter's weights into a model that has it. JobError NMT864, NMT861."""
     from megatron.bridge.training import checkpointing
     from megatron.bridge.training.utils.pg_utils import get_pg_collection
     from megatron.core import dist_checkpointing
@@ -101,7 +107,7 @@ def fill_adapter(model: list[Any], checkpoint: Path, peft: Any) -> None:
     try:
         found = dist_checkpointing.load(wanted, str(checkpoint))
     except _misfits() as problem:
-        raise JobError(
+        raise _damaged(checkpoint, problem) or JobError(
             "NMT864",
             f"the adapter does not fit the base: {_reason(problem)}",
             file=checkpoint,
@@ -120,10 +126,29 @@ def _misfits() -> tuple[type[BaseException], ...]:
     return (CheckpointingException, CheckpointException, KeyError, RuntimeError, ValueError)
 
 
-def _reason(problem: BaseException) -> str:
-    """The first line of what went wrong: of the first process that failed, where several report together."""
+def _damaged(checkpoint: Path, problem: BaseException) -> JobError | None:
+    """NMT861 where a shard has its length and is no tensors: a checkpoint that was copied badly."""
+    first = _first(problem)
+    if not isinstance(first, pickle.UnpicklingError | EOFError) and "PytorchStreamReader" not in str(first):
+        return None
+    return JobError(
+        "NMT861",
+        f"{checkpoint} is not whole: one of its shards is damaged ({type(first).__name__})",
+        file=checkpoint,
+        fix="copy the checkpoint again, or take the iteration before it",
+    )
+
+
+def _first(problem: BaseException) -> BaseException:
+    """What went wrong in the first process that failed, where several report together."""
     failures = getattr(problem, "failures", None)
-    first = next(iter(failures.values()))[0] if failures else problem
+    found: BaseException = next(iter(failures.values()))[0] if failures else problem
+    return found
+
+
+def _reason(problem: BaseException) -> str:
+    """The first line of what went wrong."""
+    first = _first(problem)
     return (str(first).strip().splitlines() or [type(first).__name__])[0]
 
 

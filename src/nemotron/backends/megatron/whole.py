@@ -56,8 +56,12 @@ def _shards(folder: Path) -> list[str]:
     """The shards that the checkpoint's index names and that are not there, or are too short."""
     from torch.distributed.checkpoint import FileSystemReader
 
+    try:
+        index = FileSystemReader(folder).read_metadata().storage_data
+    except Exception:  # whatever unpickling a damaged file raises
+        return ["its index .metadata cannot be read"]
     ends: dict[str, int] = defaultdict(int)
-    for stored in FileSystemReader(folder).read_metadata().storage_data.values():
+    for stored in index.values():
         ends[stored.relative_path] = max(ends[stored.relative_path], stored.offset + stored.length)
     found = []
     for name, end in sorted(ends.items()):

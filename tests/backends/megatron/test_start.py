@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from nemotron.backends.job import JobError
 from nemotron.backends.megatron import start
 from nemotron.backends.megatron.start import Start
 
@@ -56,3 +57,11 @@ def test_its_own_checkpoint_comes_first(tmp_path: Path, megatron: Path) -> None:
     chosen = start.choose(config(tmp_path / "out", **keys), BASE)
     assert (chosen.iteration, chosen.pretrained, chosen.hf_weights) == (40, megatron, False)
     assert "goes on from iteration 40" in chosen.words
+
+
+def test_another_folder_to_go_on_from_is_refused(tmp_path: Path) -> None:
+    own = start.choose(config(tmp_path, checkpoint={"load": f"{tmp_path}/."}), BASE)
+    assert own.hf_weights
+    with pytest.raises(JobError) as caught:
+        start.choose(config(tmp_path, checkpoint={"load": str(tmp_path / "other")}), BASE)
+    assert caught.value.code == "NMT849"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nemotron.backends.job import Job
+from nemotron.backends.job import Job, JobError
 from nemotron.backends.megatron import iterations, whole
 
 
@@ -25,8 +25,15 @@ class Start:
 
 
 def choose(config: Mapping[str, Any], base: Path) -> Start:
-    """What to start from. JobError NMT861 when the Megatron checkpoint that is named is not whole."""
+    """What to start from. JobError NMT861 when the Megatron checkpoint that is named is not whole, NMT849."""
     save = Path(config["checkpoint"]["save"])
+    load = config["checkpoint"].get("load")
+    if load is not None and Path(load).resolve() != save.resolve():
+        raise JobError(
+            "NMT849",
+            f"checkpoint.load names {load}, and training goes on only from what is in checkpoint.save",
+            fix="checkpoint.load=null; checkpoint.pretrained_checkpoint=RUN/iter_… gives weights to start from",
+        )
     named = config["checkpoint"].get("pretrained_checkpoint")
     pretrained = whole.iteration(named, "checkpoint.pretrained_checkpoint") if named else None
     last = iterations.newest_whole(save)

@@ -162,3 +162,18 @@ def test_an_unknown_profile_has_its_place_in_the_file(at_hand: Path) -> None:
     pipeline = read_pipeline(file, CATALOG)
     problem = failure(lambda: list(requests(pipeline, CATALOG)))
     assert (problem.code, stands(problem.where)) == ("NMT613", position(file, "profile"))
+
+
+def test_a_request_knows_where_the_file_says_how_many_gpus_it_gets(at_hand: Path) -> None:
+    lines = WHOLE.replace("gpus: 8\n", "nodes: 1\n").replace(
+        "steps:", "hardware: {gpus_per_node: 4}\n    steps:"
+    )
+    for text, said in ((WHOLE, "gpus: 8"), (lines, "gpus_per_node: 4")):
+        file = pipeline_file(at_hand, text)
+        prep, dpo = requests(read_pipeline(file, CATALOG), CATALOG)
+        assert prep.gpus_at is None
+        assert dpo.gpus_at is not None
+        assert dpo.gpus_at.file == str(file)
+        assert said in file.read_text().splitlines()[(dpo.gpus_at.line or 0) - 1]
+    _, named = requests(read_pipeline(file, CATALOG), CATALOG, gpus=2)
+    assert named.gpus_at is None

@@ -60,7 +60,7 @@ def gpus_are_there(request: StepRequest) -> Iterator[Diagnostic]:
         yield blocked(
             "NMT620",
             f"{request.gpus} GPU{'s' * (request.gpus > 1)} {has}",
-            where=request.config.document.place("run.gpus") if is_configs else None,
+            where=request.gpus_at or (request.config.document.place("run.gpus") if is_configs else None),
             fix=f"--gpus {available}" if available else _without_a_gpu(request.step),
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nemotron.catalog.catalog import Catalog
+from nemotron.catalog.catalog import Catalog, Step
 from nemotron.config.tree import MISSING, Document
 from nemotron.config.yaml_places import read_yaml
 from nemotron.diagnostic import Diagnostic, Failure, Place, blocked, error
@@ -139,12 +139,13 @@ def request_of(
         place = pipeline.place("steps", step.name, "set", key)
         if place is not None:
             places[key] = place
+    gpus_at = _gpus_at(pipeline, step, known) if gpus is None else None
     gpus = step.gpus if gpus is None else gpus
     profile = profile_of(pipeline, step)
     config = config_from(pipeline.folder, step.config)
     wish = Wish(step.step, config, [], gpus, step.nodes, profile, _offer(pipeline))
     request = resolve(wish, catalog, bound=bound, places=places, promises=dict(promises))
-    return replace(request, name=step.name)
+    return replace(request, name=step.name, gpus_at=gpus_at)
 
 
 def profile_of(pipeline: Pipeline, step: PipelineStep) -> Profile | None:
@@ -156,6 +157,13 @@ def profile_of(pipeline: Pipeline, step: PipelineStep) -> Profile | None:
     except Failure as failure:
         named = pipeline.place("steps", step.name, "profile")
         raise Failure(replace(each, where=each.where or named) for each in failure.diagnostics) from failure
+
+
+def _gpus_at(pipeline: Pipeline, step: PipelineStep, known: Step) -> Place | None:
+    """Where the file says how many GPUs a step gets; None where the step's config does."""
+    if step.gpus is not None:
+        return pipeline.place("steps", step.name, "gpus")
+    return pipeline.place("hardware", "gpus_per_node") if known.manifest.takes_all_gpus else None
 
 
 def _offer(pipeline: Pipeline) -> Offer:

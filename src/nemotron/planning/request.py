@@ -22,6 +22,7 @@ from nemotron.catalog.types import Types
 from nemotron.config.layers import Config
 from nemotron.config.overrides import Override
 from nemotron.config.tree import MISSING, KeyPath, split_key
+from nemotron.diagnostic import Place
 from nemotron.hardware.shapes import shape_of
 from nemotron.profiles.profile import Profile
 
@@ -115,7 +116,7 @@ class BoundInput:
 class StepRequest:
     """A step that is asked for: everything that checking and running need to know.
 
-    Without a profile it runs on this machine.
+    Without a profile it runs on this machine. `gpus_at` is where a pipeline file says how many GPUs it gets.
     """
 
     name: str
@@ -129,6 +130,7 @@ class StepRequest:
     overrides: list[Override] = field(default_factory=list)
     promises: Promises = field(default_factory=dict)
     profile: Profile | None = None
+    gpus_at: Place | None = None
 
     @property
     def is_local(self) -> bool:

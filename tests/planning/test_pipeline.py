@@ -165,10 +165,10 @@ def test_an_unknown_profile_has_its_place_in_the_file(at_hand: Path) -> None:
 
 
 def test_a_request_knows_where_the_file_says_how_many_gpus_it_gets(at_hand: Path) -> None:
-    lines = WHOLE.replace("gpus: 8\n", "nodes: 1\n").replace(
-        "steps:", "hardware: {gpus_per_node: 4}\n    steps:"
+    offered = WHOLE.replace("        gpus: 8\n", "").replace(
+        "    have:", "    hardware: {gpus_per_node: 4}\n    have:"
     )
-    for text, said in ((WHOLE, "gpus: 8"), (lines, "gpus_per_node: 4")):
+    for text, said in ((WHOLE, "gpus: 8"), (offered, "gpus_per_node: 4")):
         file = pipeline_file(at_hand, text)
         prep, dpo = requests(read_pipeline(file, CATALOG), CATALOG)
         assert prep.gpus_at is None

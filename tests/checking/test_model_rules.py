@@ -76,6 +76,12 @@ def test_only_a_listed_model_on_fewer_gpus_is_told(
     assert len(told(tune, f"model={model}", gpus=gpus)) == count
 
 
+def test_what_trains_nothing_may_run_without_a_gpu(small: SmallCatalog, project: Path) -> None:
+    small.step("turn/one", TUNE, head="gpus = 1", default=f"model: {LARGE}\noutput: null\n")
+    found = [list(model_fits_on_the_gpus(small.request("turn/one", gpus=gpus))) for gpus in (0, 1)]
+    assert [len(each) for each in found] == [0, 1]
+
+
 def test_a_copy_on_disk_is_known_by_its_shape(tune: SmallCatalog, project: Path) -> None:
     shape = known_shapes()[LARGE.lower()]
     config = {

@@ -45,6 +45,13 @@ def test_without_gpus_the_tiny_config_is_taken_where_it_makes_that() -> None:
     assert config_of("sdg/data_designer", "preference_jsonl", seed, gpus=0) == "rl_pref"
 
 
+def test_what_needs_no_gpu_is_done_in_earnest_without_one() -> None:
+    base = "base:checkpoint_hf=hub:Qwen/Qwen3-8B"
+    assert config_of("data_prep/sft_packing", "packed_parquet", "chat.jsonl", gpus=0) == "default"
+    assert config_of("eval/model_eval", "eval_results", base, gpus=0) == "default"
+    assert config_of("convert/hf_to_megatron", "checkpoint_megatron", base, gpus=0) == "default"
+
+
 def test_an_adapter_of_a_large_model_is_trained_on_all_gpus() -> None:
     catalog = default_catalog()
     haves = [parse_have(have, catalog.types) for have in ("chat.jsonl", "hub:meta-llama/Llama-3.1-70B")]

@@ -144,6 +144,14 @@ def test_what_is_missing_is_told_by_the_steps_that_lack_least(
 
 
 @pytest.mark.usefixtures("at_hand")
+@pytest.mark.parametrize("library", ["megatronbridge", "nemo_curator"])
+def test_a_library_that_trains_nothing_is_refused(library: str) -> None:
+    problem = failure(lambda: plan("checkpoint_lora", "chat.jsonl", "base", gpus=1, library=library))
+    assert problem.code == "NMT607"
+    assert problem.fix.startswith("one of: automodel, megatron_bridge, ")
+
+
+@pytest.mark.usefixtures("at_hand")
 def test_validation_data_of_the_config_are_left_out_where_the_plan_has_none() -> None:
     made = plan("checkpoint_lora", "chat.jsonl", "base", gpus=0)
     key = "validation_dataset.path_or_dataset_id"

@@ -12,6 +12,8 @@ from nemotron.planning.request import BoundInput, Source, StepRequest
 
 def model_fits_on_the_gpus(request: StepRequest) -> Iterator[Diagnostic]:
     """No fewer GPUs than a listed model needs; a warning, as larger GPUs or other settings do with fewer."""
+    if request.gpus == 0 and not request.step.manifest.takes_all_gpus:
+        return
     told: set[str] = set()
     for bound in request.inputs:
         model = _listed(request, bound, bound.sources[0])

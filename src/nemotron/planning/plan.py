@@ -82,6 +82,7 @@ def make_plan(wish: PlanWish, catalog: Catalog) -> Plan:
     steps = {step.id: step for step in catalog.steps()[0]}
     _require_steps(steps, (*wish.through, *wish.without))
     catalog.types.require(wish.want)
+    _require_library(steps.values(), wish.library)
     situation = situation_of(wish)
     wish = replace(wish, through=tuple(dict.fromkeys([*wish.through, *_set_and_only_named(wish, steps)])))
     usable = _usable(steps.values(), wish, catalog.types)
@@ -256,6 +257,13 @@ def _questions(draft: Draft, wish: PlanWish) -> list[Question]:
                 answer = f"--have {taken[key]}=SOURCE" if key in taken else f"--set {node.name}.{key}=VALUE"
                 asked.append(Question(f"{node.name}.{key}", told.get(key, "A value is needed."), answer))
     return asked
+
+
+def _require_library(steps: Iterable[Step], name: str | None) -> None:
+    known = sorted({str(s.manifest.step.library) for s in steps if s.manifest.parallelism is not None})
+    if name is not None and name not in known:
+        fix = f"one of: {', '.join(known)}"
+        raise Failure(error("NMT607", f"no step trains with a library '{name}'", fix=fix))
 
 
 def _require_steps(steps: dict[str, Step], named: Iterable[str]) -> None:

@@ -107,7 +107,8 @@ def not_gone_through(step: Step) -> Diagnostic:
 
 
 def _needed(port: Consumes) -> str:
-    return f"{port.name} ({port.type}{' of its own, at hand' if port.apart else ''})"
+    apart = f"{port.type} of its own, at hand" if port.apart else port.type
+    return apart if port.name == port.type else f"{port.name} ({apart})"
 
 
 def nothing_makes(want: str, haves: list[Have], steps: list[Step], catalog: Catalog) -> list[Diagnostic]:

@@ -32,7 +32,7 @@ def choose(config: Mapping[str, Any], base: Path) -> Start:
         raise JobError(
             "NMT849",
             f"checkpoint.load names {load}, and training goes on only from what is in checkpoint.save",
-            fix="checkpoint.load=null; checkpoint.pretrained_checkpoint=RUN/iter_… gives weights to start from",
+            fix="checkpoint.load=null; checkpoint.pretrained_checkpoint=RUN/iter_… gives weights to begin",
         )
     named = config["checkpoint"].get("pretrained_checkpoint")
     pretrained = whole.iteration(named, "checkpoint.pretrained_checkpoint") if named else None

@@ -8,10 +8,33 @@ from pathlib import Path
 from typing import Any
 
 from nemotron.backends.carried_files import copy_tokenizer
-from nemotron.backends.job import Job
+from nemotron.backends.job import Job, JobError
+from nemotron.backends.megatron import world
 
 FOLDER = "adapter"
 _PEFT_PREFIX = "base_model.model."
+
+
+def require_layers(job: Job, model: list[Any], targets: list[str]) -> None:
+    """Say which layers got an adapter. JobError NMT850 where none did: nothing would be trained.
+
+    All processes must call it: with a pipeline the layers of one may have none.
+    """
+    own = {
+        name.split(".adapter.")[0].rpartition(".")[2]
+        for part in model
+        for name, _ in part.named_parameters()
+        if ".adapter." in name
+    }
+    layers = sorted(world.gathered(own))
+    if not layers:
+        raise JobError(
+            "NMT850",
+            f"no layer of the model is called {' or '.join(targets)}: the adapter would be empty",
+            fix="peft.target_modules=[linear_qkv, linear_proj, linear_fc1, linear_fc2]",
+        )
+    if job.is_main:
+        print(f"adapters beside {', '.join(layers)}", flush=True)
 
 
 def write(folder: Path, model: Any, bridge: Any, peft: Any, base: Path, job: Job) -> None:

@@ -47,12 +47,20 @@ class _Counting:
 class Progress:
     """What the library's training calls at its events; `callbacks()` hands the functions over.
 
-    `finished` is called with the model when training came to its end, before the last checkpoint.
+    `started` is called with the model before the first step, `finished` when training came to its end, before
+    the last checkpoint.
     """
 
-    def __init__(self, job: Job, tokens: Tokens, finished: Callable[[Any], None] | None = None) -> None:
+    def __init__(
+        self,
+        job: Job,
+        tokens: Tokens,
+        started: Callable[[Any], None] | None = None,
+        finished: Callable[[Any], None] | None = None,
+    ) -> None:
         self.job = job
         self.tokens = tokens
+        self.started = started
         self.finished = finished
         self.state: Any = None
         self.peak_gib = 0.0
@@ -76,6 +84,8 @@ class Progress:
     def _started(self, context: Any) -> None:
         self.state = context.state
         self.state.signal_handler.__enter__()  # 0.3.1 makes its handler, but does not set it
+        if self.started is not None:
+            self.started(context.model)
 
     def _step_started(self, _: Any) -> None:
         self.tokens.count = 0

@@ -71,12 +71,16 @@ def _train(job: Job, built: Any, bridge: Any, base: Path) -> None:
 
     save = Path(built.checkpoint.save)
 
+    def check(model: Any) -> None:
+        if built.peft is not None:
+            adapter.require_layers(job, model, built.peft.target_modules)
+
     def export(model: Any) -> None:
         if built.peft is not None:
             adapter.write(save / adapter.FOLDER, model, bridge, built.peft, base, job)
 
     tokens = Tokens()
-    progress = Progress(job, tokens, export)
+    progress = Progress(job, tokens, check, export)
     try:
         pretrain(built, tokens.counted(forward_step), callbacks=progress.callbacks())
     except SystemExit:

@@ -73,3 +73,12 @@ def wait() -> None:
     import torch.distributed as distributed
 
     distributed.barrier()
+
+
+def gathered(names: set[str]) -> set[str]:
+    """The names that any process of the job gave. All must call it."""
+    import torch.distributed as distributed
+
+    everyone: list[set[str]] = [set()] * distributed.get_world_size()
+    distributed.all_gather_object(everyone, names)
+    return set().union(*everyone)

@@ -24,6 +24,21 @@ def test_a_folder_states_its_shape(tmp_path: Path) -> None:
     assert shape == ModelShape(layers=2, hidden=64, heads=4, kv_heads=4, ffn=96, vocab=512)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "size", "parameters"),
+    [("bfloat16", 4000, 2000), ("float32", 4000, 1000), ("bfloat16", 0, None)],
+)
+def test_a_folder_s_weights_tell_how_many_parameters_there_are(
+    tmp_path: Path, dtype: str, size: int, parameters: int | None
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"torch_dtype": dtype}), encoding="utf-8")
+    for part in range(2):
+        (tmp_path / f"model-{part}.safetensors").write_bytes(b"\0" * (size // 2))
+    shape = shape_of(str(tmp_path))
+    assert shape is not None
+    assert shape.parameters == parameters
+
+
 def test_a_torn_config_states_nothing(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"num_hidden_layers": 2', encoding="utf-8")
     assert shape_of(str(tmp_path)) is None

@@ -11,7 +11,9 @@ from plan_cases import CASES, SERVICE, SUPER, Case
 from small import failure, write
 
 from nemotron.diagnostic import Severity
+from nemotron.planning.have import Have
 from nemotron.planning.parallel import layout_of
+from nemotron.planning.plan import PlanWish, situation_of
 
 
 @pytest.mark.usefixtures("at_hand")
@@ -149,6 +151,19 @@ def test_a_library_that_trains_nothing_is_refused(library: str) -> None:
     problem = failure(lambda: plan("checkpoint_lora", "chat.jsonl", "base", gpus=1, library=library))
     assert problem.code == "NMT607"
     assert problem.fix.startswith("one of: automodel, megatron_bridge, ")
+
+
+def test_a_large_model_on_disk_is_weighed_as_one_on_the_hub(at_hand: Path) -> None:
+    with open(at_hand / "base" / "model.safetensors", "r+b") as weights:
+        weights.truncate(16_000_000_000)  # a sparse file
+    base = Have("base", "checkpoint_hf", path=at_hand / "base")
+    assert situation_of(PlanWish("checkpoint_hf", [base])).model_parameters == 8_000_000_000
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_what_is_left_over_names_the_steps_that_take_it_for_its_parent() -> None:
+    (problem,) = plan("eval_results", "questions.parquet", "base", gpus=1).problems
+    assert problem.detail == "mcq_benchmark_parquet is taken by byob/mcq"
 
 
 @pytest.mark.usefixtures("at_hand")

@@ -63,7 +63,8 @@ def command(
     haves = [parse_have(text, catalog.types) for text in have or []]
     names = [each.name for each in haves]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
-        fix = f"--have OTHER:{haves[0].type}=…"
+        kind_of_it = next(each.type for each in haves if each.name == repeated[0])
+        fix = f"--have OTHER:{kind_of_it}=…"
         raise Failure(error("NMT273", f"two haves are called '{repeated[0]}'", fix=fix))
     kind = gpu_kind(gpu) if gpu else None
     wish = PlanWish(

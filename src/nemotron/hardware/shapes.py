@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ class ModelShape:
     mamba_heads: int | None = None
     mamba_groups: int | None = None
     parameters: int | None = None
+    active_parameters: int | None = None
 
     @property
     def is_known(self) -> bool:
@@ -79,7 +80,9 @@ def shape_of(model: str) -> ModelShape | None:
         config = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return from_hf_config(config) if isinstance(config, dict) else None
+    if not isinstance(config, dict):
+        return None
+    return replace(from_hf_config(config), parameters=_parameters(file.parent, config))
 
 
 def from_hf_config(config: dict[str, Any]) -> ModelShape:
@@ -108,6 +111,13 @@ def known_shapes() -> dict[str, ModelShape]:
         for each in (name, *table.get("aliases", ())):
             found[each.lower()] = shape
     return found
+
+
+def _parameters(folder: Path, config: dict[str, Any]) -> int | None:
+    """How many there are, by the size of the weights; None where they are not at hand."""
+    size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    is_single = "32" in str(config.get("dtype") or config.get("torch_dtype") or "")
+    return size // (4 if is_single else 2) or None
 
 
 def _first_integer(config: dict[str, Any], names: tuple[str, ...]) -> int | None:

@@ -228,7 +228,7 @@ def _plan(
         if n != chosen
     ]
     left = [have for bit, have in enumerate(wish.haves) if not best.uses >> bit & 1]
-    problems = [unused(have.name, wish.haves, steps) for have in without_use(draft, left)]
+    problems = [unused(have, steps, draft.catalog.types) for have in without_use(draft, left)]
     avoided = [s for n, s in enumerate(wish.through) if not best.uses >> (len(wish.haves) + n) & 1]
     problems += [not_gone_through(steps[step]) for step in avoided]
     return Plan(wish, draft, why(best, steps, situation), others, _questions(draft, wish), problems)

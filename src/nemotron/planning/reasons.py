@@ -77,15 +77,15 @@ def _dearer_inputs(route: Derivation, steps: dict[str, Step]) -> list[tuple[str,
     ]
 
 
-def unused(name: str, haves: list[Have], steps: dict[str, Step]) -> Diagnostic:
-    have = next(h for h in haves if h.name == name)
-    takers = [s.id for s in steps.values() if any(p.type == have.type for p in s.manifest.consumes)]
+def unused(have: Have, steps: dict[str, Step], types: Types) -> Diagnostic:
+    ports = {step.id: step.manifest.consumes for step in steps.values()}
+    takers = [step for step in ports if any(types.accepts(p.type, have.type) for p in ports[step])]
     detail = (
         f"{have.type} is taken by {', '.join(sorted(takers))}" if takers else f"no step takes {have.type}"
     )
     return blocked(
         "NMT281",
-        f"the plan does not use '{name}' ({have.type})",
+        f"the plan does not use '{have.name}' ({have.type})",
         detail=detail,
         fix="leave it out, say what it is (--have TYPE=SOURCE), or name a step that takes it (--through)",
     )

@@ -233,7 +233,7 @@ def _lay_out(draft: Draft, node: Node) -> bool:
     if violations(parallelism.rules, layout, shape):
         legal = nearest_legal(parallelism.rules, layout, shape, keys.keys(), count=1)
         for name, _, value in differences(layout, legal[0]) if legal else ():
-            derived[keys[name]] = Derived(value, f"legal on {layout.world} GPUs")
+            derived[keys[name]] = Derived(value, f"legal on {layout.world} GPU{'s' * (layout.world > 1)}")
         return bool(legal)
     return _pad(draft, node, layout.pad_multiple)
 

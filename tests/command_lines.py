@@ -25,6 +25,7 @@ from nemotron.config.layers import Config, RunSection, find_config, read_layers
 from nemotron.config.overrides import apply_overrides, parse_overrides
 from nemotron.diagnostic import Diagnostic, Failure, Severity
 from nemotron.libraries import spec
+from nemotron.libraries.parts import check_names
 from nemotron.planning.request import StepRequest
 
 PLACEHOLDER = re.compile(r"<[^<>]*>|(?!NMT\d)[A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*|…|\.\.\.")
@@ -183,7 +184,7 @@ def _named(path: str, parameters: dict[str, Any], written: frozenset[str]) -> It
             if value and not is_placeholder(value):
                 look_up(value)
     if path == "library install":
-        spec.load(parameters["name"])
+        check_names(spec.load(parameters["name"]), parameters["without_parts"] or [])
     if path == "schema" and parameters["name"] not in FORMS and not is_placeholder(parameters["name"]):
         catalog().find(parameters["name"])
     for setting in parameters.get("settings") or []:

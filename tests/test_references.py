@@ -30,8 +30,8 @@ FOLDERS = {
 PAGES = sorted({page for folder, pages in FOLDERS.items() for page in (REPOSITORY / folder).glob(pages)})
 GENERATED = ("CATALOG", "ARTIFACTS", "COMMANDS", "PATTERNS", "DIAGNOSTICS")
 REFERENCES = REPOSITORY / "references"
-# Dotted names that no default config has: of Python, of another document, of the section `run`.
-OTHER_NAMES = {"nemotron.backends.job.run", "counts.tokens", "run.env_vars"}
+# Dotted names that no default config has: of Python, of another document, of the section `run`, or refused.
+OTHER_NAMES = {"nemotron.backends.job.run", "counts.tokens", "run.env_vars", "checkpoint.load"}
 
 
 def name_of(page: Path) -> str:

@@ -13,18 +13,16 @@ import pytest
 from at_hand import chain, plan
 from small import chat, jsonl
 
+from nemotron.checking.memory_rules import ROOM, kept_by
 from nemotron.hardware.gpu_table import TABLE, gpu_kind, gpu_kinds
 from nemotron.hardware.layout import Layout
 from nemotron.hardware.layout_rules import violations
-from nemotron.hardware.shapes import TABLE as SHAPES
 from nemotron.planning.parallel import layout_of, shape_for
 from nemotron.planning.plan import Plan
 
 PAGE = (Path(__file__).resolve().parents[2] / "references" / "HARDWARE.md").read_text(encoding="utf-8")
 SIZES = {"TP": "tensor", "PP": "pipeline", "CP": "context", "EP": "expert", "ETP": "expert_tensor"}
 TABLES = ("A LoRA adapter, from conversations", "All weights, from conversations", "Pretraining, from text")
-# The share of a GPU's memory that weights, gradients and optimiser may take: activations need the rest.
-ROOM = 0.8
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -100,26 +98,6 @@ def stands_out(layout: Layout, name: str) -> bool:
     return value not in (None, layout.tensor) if name == "expert_tensor" else value != 1
 
 
-def gib(rules: str, layout: Layout, shape: dict[str, Any], *, adapter: bool) -> float:
-    """What weights, gradients and optimiser take on each GPU.
-
-    In bytes a parameter: FSDP2 shards 16 (float32 weights and gradients, Adam's two moments). Megatron holds
-    6 of what its layout gives a GPU (bfloat16 weights, float32 gradients) and shards 12 (float32 weights and
-    the moments). Of a frozen base there are the weights, in bfloat16.
-    """
-    parameters, active = shape["parameters"], shape.get("active_parameters")
-    idle = 1 - shape["experts_per_token"] / shape["experts"] if active else 1.0
-    experts = (parameters - active) / idle if active else 0.0
-    sharded = parameters / layout.world
-    dense = (parameters - experts) / (layout.tensor * layout.pipeline)
-    held = dense + experts / layout.expert_parallel
-    if rules == "fsdp2":
-        size = (2 if adapter else 16) * sharded
-    else:
-        size = 2 * held if adapter else 6 * held + 12 * sharded
-    return size / (1 << 30)
-
-
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
@@ -153,8 +131,8 @@ def test_a_plan_answers_what_the_page_says(machine: Machine) -> None:
     assert layout.world == machine.gpus
     assert written(layout) == machine.layout
     assert violations(parallelism.rules, layout, shape) == []
-    stated = tomllib.loads(SHAPES.read_text(encoding="utf-8"))["shapes"][made.wish.model]
-    takes = gib(parallelism.rules, layout, stated, adapter=machine.want == "checkpoint_lora")
+    takes = kept_by(request)
+    assert takes is not None
     assert round(takes) == machine.gib
     assert takes <= ROOM * gpu_kind(machine.kind).memory_gib
 

@@ -160,6 +160,18 @@ class Parallelism(Table):
     seq_length: str | None = None
 
 
+class Memory(Table):
+    """What a training keeps on the GPUs for each parameter of the model, in bytes, without activations.
+
+    `held` is kept on each GPU of what the layout puts there, `sharded` is spread over all of them. Of several
+    the first counts whose `when` holds: each of these config keys has one of these values.
+    """
+
+    when: dict[str, tuple[Scalar, ...]] = {}
+    held: float = Field(default=0.0, ge=0)
+    sharded: float = Field(default=0.0, ge=0)
+
+
 class Model(Table):
     """A model that the step is known to work with, and the fewest GPUs that it fits on.
 
@@ -275,6 +287,7 @@ class Manifest(Table):
     produces: tuple[Produces, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     parallelism: Parallelism | None = None
+    memory: tuple[Memory, ...] = ()
     models: tuple[Model, ...] = ()
     prefer: tuple[Prefer, ...] = ()
     strategies: tuple[Strategy, ...] = ()

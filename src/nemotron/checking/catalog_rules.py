@@ -199,6 +199,8 @@ def _named_keys(step: Step) -> Iterator[tuple[str, ManifestPath]]:
         yield parameter.key, ("parameters", index, "key")
         if parameter.less_than is not None:
             yield parameter.less_than, ("parameters", index, "less_than")
+    for index, memory in enumerate(manifest.memory):
+        yield from ((key, ("memory", index, "when", key)) for key in memory.when)
     for index, other in enumerate(manifest.libraries):
         yield from ((key, ("libraries", index, "when", key)) for key in other.when)
     yield from ((key, ("key_ignores",)) for key in manifest.key_ignores)

@@ -52,7 +52,7 @@ def install_command(
     torch: Annotated[
         Build, typer.Option(help="The build of torch; auto is the one that fits the machine.")
     ] = Build.AUTO,
-    without: Annotated[
+    without_parts: Annotated[
         list[str] | None,
         typer.Option("--without", help="An optional part that is not to be built.", metavar="PART"),
     ] = None,
@@ -67,7 +67,7 @@ def install_command(
         lambda line: print(line, file=sys.stderr),
         reinstall=reinstall,
         torch=torch.value,
-        without=without or [],
+        without=without_parts or [],
     )
     if as_json:
         print_json({"library": next(_as_dict(e) for e in inventory() if e.library.name == found.name)})

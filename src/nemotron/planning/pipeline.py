@@ -145,7 +145,9 @@ def request_of(
     config = config_from(pipeline.folder, step.config)
     wish = Wish(step.step, config, [], gpus, step.nodes, profile, _offer(pipeline))
     request = resolve(wish, catalog, bound=bound, places=places, promises=dict(promises))
-    return replace(request, name=step.name, gpus_at=gpus_at)
+    kind = pipeline.document.get("hardware.gpu")
+    gpu = kind if isinstance(kind, str) and kind != MISSING else None
+    return replace(request, name=step.name, gpu=gpu, gpus_at=gpus_at)
 
 
 def profile_of(pipeline: Pipeline, step: PipelineStep) -> Profile | None:

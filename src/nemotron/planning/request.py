@@ -116,7 +116,8 @@ class BoundInput:
 class StepRequest:
     """A step that is asked for: everything that checking and running need to know.
 
-    Without a profile it runs on this machine. `gpus_at` is where a pipeline file says how many GPUs it gets.
+    Without a profile it runs on this machine. `gpu` is the kind of GPU that a pipeline file names,
+    `gpus_at` where it says how many the step gets.
     """
 
     name: str
@@ -130,6 +131,7 @@ class StepRequest:
     overrides: list[Override] = field(default_factory=list)
     promises: Promises = field(default_factory=dict)
     profile: Profile | None = None
+    gpu: str | None = None
     gpus_at: Place | None = None
 
     @property

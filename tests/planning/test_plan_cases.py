@@ -110,22 +110,6 @@ def test_what_nobody_can_know_is_asked() -> None:
 
 
 @pytest.mark.usefixtures("at_hand")
-def test_what_the_user_sets_a_key_of_is_gone_through_and_trained_on() -> None:
-    told = {"translate": {"target_language": "de", "source_language": "en"}}
-    made = plan("checkpoint_lora", "chat.jsonl", "base", gpus=1, settings=told)
-    assert chain(made) == ["translate/nemo_curator", "peft/automodel"]
-    assert inputs(made, "peft") == {"training_jsonl": "translate.translated_jsonl", "base": "base"}
-
-
-@pytest.mark.usefixtures("at_hand")
-def test_a_service_that_nothing_was_said_for_translates_nothing() -> None:
-    made = plan("checkpoint_hf", "chat.jsonl", "base", SERVICE, gpus=8)
-    assert chain(made) == ["sft/automodel"]
-    assert [problem.code for problem in made.problems] == ["NMT281"]
-    assert "translate/nemo_curator" in made.problems[0].detail
-
-
-@pytest.mark.usefixtures("at_hand")
 @pytest.mark.parametrize(
     ("want", "haves", "detail"),
     [
@@ -143,14 +127,6 @@ def test_what_is_missing_is_told_by_the_steps_that_lack_least(
     want: str, haves: tuple[str, ...], detail: str
 ) -> None:
     assert failure(lambda: plan(want, *haves)).detail == detail
-
-
-@pytest.mark.usefixtures("at_hand")
-@pytest.mark.parametrize("library", ["megatronbridge", "nemo_curator"])
-def test_a_library_that_trains_nothing_is_refused(library: str) -> None:
-    problem = failure(lambda: plan("checkpoint_lora", "chat.jsonl", "base", gpus=1, library=library))
-    assert problem.code == "NMT607"
-    assert problem.fix.startswith("one of: automodel, megatron_bridge, ")
 
 
 def test_a_large_model_on_disk_is_weighed_as_one_on_the_hub(at_hand: Path) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nemotron.catalog.catalog import Catalog, Step
-from nemotron.catalog.types import Types
 from nemotron.config.tree import MISSING, join_key, leaves
 from nemotron.diagnostic import Diagnostic, Failure, error
 from nemotron.hardware.gpu_table import GpuKind
@@ -17,11 +16,12 @@ from nemotron.planning.actions import Situation, actions_of
 from nemotron.planning.configs import asks_a_service, config_for, gpus_for, left_empty, left_open
 from nemotron.planning.have import Have, facts_of, parse_have
 from nemotron.planning.leftovers import without_use
-from nemotron.planning.nodes import Node, nodes_of, outputs_used, short_name
+from nemotron.planning.nodes import Node, nodes_of, outputs_used
 from nemotron.planning.problem import Derivation, Given, Problem
 from nemotron.planning.reasons import not_gone_through, nothing_makes, steps_of, unused, why, why_not
 from nemotron.planning.search import search
 from nemotron.planning.unify import Draft, unify
+from nemotron.planning.usable import require_library, require_steps, set_and_only_named, usable_steps
 
 ALTERNATIVES = 3
 
@@ -80,12 +80,12 @@ def make_plan(wish: PlanWish, catalog: Catalog) -> Plan:
     """The best plan whose facts agree. Failure NMT280 or NMT285 where nothing makes it, NMT301, NMT110."""
     wish = with_model(wish, catalog)
     steps = {step.id: step for step in catalog.steps()[0]}
-    _require_steps(steps, (*wish.through, *wish.without))
+    require_steps(steps, (*wish.through, *wish.without))
     catalog.types.require(wish.want)
-    _require_library(steps.values(), wish.library)
+    require_library(steps.values(), wish.library)
     situation = situation_of(wish)
-    wish = replace(wish, through=tuple(dict.fromkeys([*wish.through, *_set_and_only_named(wish, steps)])))
-    usable = _usable(steps.values(), wish, catalog.types)
+    wish = replace(wish, through=tuple(dict.fromkeys([*wish.through, *set_and_only_named(wish, steps)])))
+    usable = usable_steps(steps.values(), wish, catalog.types)
     problem = problem_of(wish, usable, catalog, situation)
     derivations = search(problem, ALTERNATIVES + 1)
     if not derivations:  # what does not belong together is told by its facts
@@ -106,24 +106,6 @@ def make_plan(wish: PlanWish, catalog: Catalog) -> Plan:
             return _plan(wish, draft, derivations, number, contradictions, steps, situation)
         contradictions[number] = found
     raise Failure(contradictions[0])
-
-
-def _set_and_only_named(wish: PlanWish, steps: Mapping[str, Step]) -> list[str]:
-    """The steps that a plan takes only where they are asked for, and that the user sets keys of."""
-    return [
-        step.id
-        for step in steps.values()
-        if step.manifest.step.only_named and short_name(step) in wish.settings
-    ]
-
-
-def _usable(steps: Iterable[Step], wish: PlanWish, types: Types) -> list[Step]:
-    """Not what was ruled out. What is taken only where it is asked for, if nothing else makes the wanted."""
-    allowed = [step for step in steps if step.id not in wish.without]
-    usual = [s for s in allowed if not s.manifest.step.only_named or s.id in wish.through]
-    makers = [s for s in allowed if any(wish.want in types.ancestors(p.type) for p in s.manifest.produces)]
-    is_made = any(step in usual for step in makers)
-    return usual if is_made else [*usual, *makers]
 
 
 def with_model(wish: PlanWish, catalog: Catalog) -> PlanWish:
@@ -257,17 +239,3 @@ def _questions(draft: Draft, wish: PlanWish) -> list[Question]:
                 answer = f"--have {taken[key]}=SOURCE" if key in taken else f"--set {node.name}.{key}=VALUE"
                 asked.append(Question(f"{node.name}.{key}", told.get(key, "A value is needed."), answer))
     return asked
-
-
-def _require_library(steps: Iterable[Step], name: str | None) -> None:
-    known = sorted({str(s.manifest.step.library) for s in steps if s.manifest.parallelism is not None})
-    if name is not None and name not in known:
-        fix = f"one of: {', '.join(known)}"
-        raise Failure(error("NMT607", f"no step trains with a library '{name}'", fix=fix))
-
-
-def _require_steps(steps: dict[str, Step], named: Iterable[str]) -> None:
-    for name in named:
-        if name not in steps:
-            fix = did_you_mean(name, steps) or "`nemotron steps list` shows them all"
-            raise Failure(error("NMT110", f"there is no step '{name}'", fix=fix))

@@ -45,7 +45,8 @@ def test_a_section_says_when_to_pick_the_step_and_when_not(small: SmallCatalog) 
         "| It does something. | [train/one](#trainone) | `chat_jsonl` → `checkpoint_lora` |",
         "- **Comes after** steps of `prepare`, where a plan has both",
         "- There is time.",
-        "- Nobody asked for it: a plan takes it only with `--through train/one`.",
+        "- Nobody asked for it: a plan takes it only for `--through train/one`, a `--set` of its keys, "
+        "or what nothing else makes.",
         "- less likely with one GPU and a model of more than 4 billion parameters: It does not fit.",
         "- more likely with GPUs of at least 80 GiB: It fits.",
         "- It is slow. Wait. ([patience](../steps/patterns/patience.md))",

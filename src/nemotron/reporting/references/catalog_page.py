@@ -74,7 +74,8 @@ def _section(step: Step) -> Lines:
     yield from _reasons("Pick it when", [prose(text) for text in head.pick_when])
     avoid = [prose(text) for text in head.not_when]
     if head.only_named:
-        avoid.append(f"Nobody asked for it: a plan takes it only with `--through {step.id}`.")
+        asked = f"`--through {step.id}`, a `--set` of its keys, or what nothing else makes"
+        avoid.append(f"Nobody asked for it: a plan takes it only for {asked}.")
     yield from _reasons("Not when", avoid)
     yield from _reasons("What a plan weighs", [_preference(entry) for entry in step.manifest.prefer])
     models = (

@@ -85,7 +85,7 @@ def short(at_hand: Path) -> None:
 def test_sequences_are_no_longer_than_the_positions_of_the_model() -> None:
     made = tuned()
     assert resolved(made, "sft", "model.seq_length") == 1024
-    assert derived(made, "sft")["model.seq_length"].why == "the max_positions of base"
+    assert derived(made, "sft")["dataset.seq_length"].why == "the max_positions of base"
     assert resolved(made, "sft_packing", "pack_size") == 1024
 
 

@@ -74,7 +74,7 @@ def test_each_place_that_states_the_sequence_length_is_compared(
     assert set(codes(found)) == {"NMT301"}
     assert position(file, last) in [stands(d.where) for d in found]
     fixes = [d.fix for d in found if stands(d.where) == position(file, last)]
-    assert fixes == [f"{key}=4096"]
+    assert set(fixes) == {f"{key}=4096"}
     assert errors("sft/megatron_bridge", *PACKED, *fixes, config=str(file)) == []
 
 
@@ -182,3 +182,15 @@ def test_a_sequence_longer_than_the_models_positions(material: Material, project
 def test_preference_pairs_given_for_prompts(project: Path) -> None:
     jsonl(project / "pairs.jsonl", {"messages": [], "chosen": "a", "rejected": "b"})
     assert "NMT302" in codes(errors("rl/nemo_rl/rlvr", "data.train.data_path=pairs.jsonl"))
+
+
+def test_unpacked_conversations_are_as_long_for_the_model_as_for_the_data(
+    material: Material, project: Path
+) -> None:
+    data = ("hf_model_path=base", "dataset.dataset_root=chat.jsonl")
+    (project / "chat.jsonl").write_text(
+        '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}\n'
+    )
+    assert errors("sft/megatron_bridge", *data) == []
+    (problem,) = errors("sft/megatron_bridge", *data, "model.seq_length=2048")
+    assert (problem.code, problem.fix) == ("NMT301", "model.seq_length=4096")

@@ -4,8 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path, PurePosixPath
 
 from execution.slurm.conftest import Site, repeat
+from nemotron.execution.slurm.removal import artifacts_of
+from nemotron.execution.store import Store
+
+
+def test_only_folders_among_the_cluster_s_artifacts_are_a_run_s_to_remove(tmp_path: Path) -> None:
+    run = Store(tmp_path / ".nemotron").new_run("run", "version: 1\n")
+    outputs = [
+        "/far/artifacts/a-1/model",
+        "/far/artifacts",
+        "/far/artifacts/../../home",
+        "/else/artifacts/b-2",
+    ]
+    attempt = run.new_attempt("a")
+    attempt.command.write_text(json.dumps({"outputs": dict(enumerate(outputs))}))
+    assert artifacts_of(run, PurePosixPath("/far")) == {"a-1"}
 
 
 def test_a_run_is_removed_on_its_cluster_with_what_only_it_made(site: Site) -> None:

@@ -56,7 +56,7 @@ def left_there(run: Run, users: Iterable[tuple[str, str]]) -> LeftThere:
     """
     cluster = cluster_of(run)
     root = cluster.folder.parent
-    names = sorted(_artifacts_of(run, root))
+    names = sorted(artifacts_of(run, root))
     here = [(who, name) for text, who in users for name in names if f"/{_ARTIFACTS}/{name}" in text]
     kept = _kept(names, [*here, *(_users_there(cluster, run, names) if names else ())])
     removed = [root / _ARTIFACTS / name for name in names if name not in kept]
@@ -65,8 +65,8 @@ def left_there(run: Run, users: Iterable[tuple[str, str]]) -> LeftThere:
     )
 
 
-def _artifacts_of(run: Run, root: PurePosixPath) -> set[str]:
-    """The folders directly under the cluster's artifacts that the run's attempts wrote to."""
+def artifacts_of(run: Run, root: PurePosixPath) -> set[str]:
+    """The folders directly under `root`'s artifacts that the run's attempts wrote to, never a path out."""
     found = set()
     for attempt in run.attempts():
         command = read_json(attempt.command)
@@ -74,7 +74,7 @@ def _artifacts_of(run: Run, root: PurePosixPath) -> set[str]:
         for path in map(PurePosixPath, map(str, (outputs or {}).values())):
             if path.is_relative_to(root / _ARTIFACTS) and path != root / _ARTIFACTS:
                 found.add(path.relative_to(root / _ARTIFACTS).parts[0])
-    return found
+    return found - {".."}
 
 
 def _users_there(cluster: Cluster, run: Run, names: list[str]) -> Iterator[tuple[str, str]]:

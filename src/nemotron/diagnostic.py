@@ -127,6 +127,7 @@ _SURROUNDINGS = {
     errno.EACCES: _NO_WRITING,
     errno.EPERM: _NO_WRITING,
     errno.EROFS: _NO_WRITING,
+    errno.EIO: ("NMT641", "the file system could not read or write a file", "look at the disk or the mount"),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from step_errors import recognised
 
 pytestmark = pytest.mark.training
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 SAMPLES = 6
 KEY = "sk-test-4f9a8b7c6d5e"
 LOADER = """\
@@ -315,3 +317,12 @@ def test_what_the_server_does_not_offer_is_explained(
     world: World, served: dict[str, Any], name: str, code: str
 ) -> None:
     assert world.error(name)["code"] == code
+
+
+def test_the_names_that_a_check_knows_are_those_of_the_library(
+    automodel_python: Path, library_environment: dict[str, str]
+) -> None:
+    argv = [automodel_python, REPOSITORY / "scripts" / "list_eval_tasks.py"]
+    done = subprocess.run(argv, env=library_environment, capture_output=True, text=True, check=True)
+    known = REPOSITORY / "steps" / "eval" / "model_eval" / "tasks.txt"
+    assert done.stdout == known.read_text(encoding="utf-8")

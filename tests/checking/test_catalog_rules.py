@@ -291,6 +291,19 @@ def test_a_step_of_ones_own_finds_its_root(tmp_path: Path) -> None:
     assert codes(check_catalog(catalog, mine).diagnostics) == ["NMT120"]  # the README
 
 
+@pytest.mark.parametrize("names", [None, "# none\n"])
+def test_a_list_of_names_that_is_not_there_or_empty_is_found(tmp_path: Path, names: str | None) -> None:
+    mine = SmallCatalog(tmp_path)
+    parameter = '[[parameters]]\nkey = "x"\ntype = "list"\nnames = "names.txt"\ndescription = "Which."\n'
+    folder = mine.step("sft/new", parameter, default="x: []\n")
+    write(folder / "README.md", "# New\n")
+    if names is not None:
+        write(folder / "names.txt", names)
+    catalog = catalog_of(tmp_path, default_catalog())
+    (problem,) = check_catalog(catalog, tmp_path).diagnostics
+    assert (problem.code, problem.fix) == ("NMT120", "write names.txt beside step.toml, a name a line")
+
+
 def test_a_step_that_is_there_twice_is_found_beside_other_problems(tmp_path: Path) -> None:
     mine = SmallCatalog(tmp_path)
     mine.step("sft/automodel", default="x: 1\n")

@@ -260,3 +260,38 @@ def test_inputs_that_are_weighed_wrongly(
 def test_inputs_that_are_weighed_rightly(small: SmallCatalog, project: Path, value: str) -> None:
     small.step("train/one", WEIGHED, default=f"data:\n  path: {value}\n")
     assert list(config_rules.inputs_are_weighed(small.request("train/one"))) == []
+
+
+NAMES = """
+    [[parameters]]
+    key = "tasks"
+    type = "list"
+    names = "names.txt"
+    names_unless = "own"
+    description = "Which."
+"""
+
+
+@pytest.fixture
+def evaluator(small: SmallCatalog, project: Path) -> SmallCatalog:
+    folder = small.step("eval/one", NAMES, default="tasks: [sums]\nown: null\n")
+    (folder / "names.txt").write_text("# from somewhere\nsums\nproverbs\n", encoding="utf-8")
+    return small
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [[], ["tasks=[sums, proverbs]"], ["tasks=[mine]", "own=[folder]"], ["tasks=[]"], ["tasks=???"]],
+)
+def test_names_of_the_list_are_taken_and_any_where_there_are_more(
+    evaluator: SmallCatalog, overrides: list[str]
+) -> None:
+    assert list(config_rules.names_are_known(evaluator.request("eval/one", *overrides))) == []
+
+
+def test_a_name_that_is_not_in_the_list_is_refused_with_the_nearest(evaluator: SmallCatalog) -> None:
+    problem = the(
+        config_rules.names_are_known(evaluator.request("eval/one", "tasks=[sums, proverb]")), "NMT223"
+    )
+    assert problem.summary == "'tasks' names 'proverb', which is not known"
+    assert problem.fix == "did you mean 'proverbs'? own=[FOLDER] for your own"

@@ -52,6 +52,14 @@ class Step:
         """The names that `-c` takes, `default` first."""
         return config_names(self.config_folder)
 
+    def names_in(self, file: str) -> list[str]:
+        """The names in a file of the step's folder: a line each, without comments. Empty where it is none."""
+        try:
+            lines = (self.folder / file).read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return []
+        return [line for line in lines if line and not line.startswith("#")]
+
     def consumes(self, port: str) -> Consumes:
         return next(p for p in self.manifest.consumes if p.name == port)
 

@@ -116,7 +116,11 @@ class Produces(Table):
 
 
 class Parameter(Table):
-    """One config key that people set: its type, default and limits. `less_than` names another key."""
+    """One config key that people set: its type, default and limits. `less_than` names another key.
+
+    `names` is a file in the step's folder with the names that the key takes, one a line; they are all, unless
+    the config key `names_unless` is set, which brings more.
+    """
 
     key: str
     type: Literal["string", "integer", "number", "boolean", "path", "list", "table"]
@@ -126,6 +130,8 @@ class Parameter(Table):
     minimum: float | None = None
     maximum: float | None = None
     less_than: str | None = None
+    names: str | None = None
+    names_unless: str | None = None
     required: bool = False
 
 

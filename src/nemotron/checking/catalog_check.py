@@ -24,6 +24,7 @@ RULES: tuple[Rule, ...] = (
     catalog_rules.references_resolve,
     catalog_rules.groups_have_alternatives,
     catalog_rules.patterns_exist,
+    catalog_rules.lists_of_names_are_there,
     catalog_rules.folder_is_complete,
     catalog_values.defaults_hold,
     catalog_values.messages_are_expressions,

@@ -119,6 +119,18 @@ def patterns_exist(files: StepFiles, scope: Scope) -> Iterator[Diagnostic]:
             )
 
 
+def lists_of_names_are_there(files: StepFiles, scope: Scope) -> Iterator[Diagnostic]:
+    """A parameter's file of names lies in the step's folder, and has some."""
+    for index, parameter in enumerate(files.step.manifest.parameters):
+        if parameter.names is not None and not files.step.names_in(parameter.names):
+            yield error(
+                "NMT120",
+                f"'{parameter.key}' takes the names in {parameter.names}, which is not there, or is empty",
+                where=files.place("parameters", index, "names"),
+                fix=f"write {parameter.names} beside step.toml, a name a line",
+            )
+
+
 def folder_is_complete(files: StepFiles, scope: Scope) -> Iterator[Diagnostic]:
     """A step has a README and a default.yaml, and its configs read."""
     for name in ("README.md", "config/default.yaml"):
@@ -199,6 +211,8 @@ def _named_keys(step: Step) -> Iterator[tuple[str, ManifestPath]]:
         yield parameter.key, ("parameters", index, "key")
         if parameter.less_than is not None:
             yield parameter.less_than, ("parameters", index, "less_than")
+        if parameter.names_unless is not None:
+            yield parameter.names_unless, ("parameters", index, "names_unless")
     for index, memory in enumerate(manifest.memory):
         yield from ((key, ("memory", index, "when", key)) for key in memory.when)
     for index, other in enumerate(manifest.libraries):

@@ -26,6 +26,7 @@ RULES: tuple[Rule, ...] = (
     config_rules.missing_values,
     config_rules.unknown_keys,
     config_rules.parameter_limits,
+    config_rules.names_are_known,
     config_rules.bound_ports,
     config_rules.inputs_are_weighed,
     input_rules.paths_exist,

@@ -91,6 +91,28 @@ def parameter_limits(request: StepRequest) -> Iterator[Diagnostic]:
             )
 
 
+def names_are_known(request: StepRequest) -> Iterator[Diagnostic]:
+    """A key that takes names of a list, benchmarks say, has no other, unless a further key brings more."""
+    document = request.config.document
+    for parameter in request.step.manifest.parameters:
+        more = document.get(parameter.names_unless) if parameter.names_unless else None
+        value = document.get(parameter.key)
+        if parameter.names is None or more or not value or value == MISSING:
+            continue
+        known = request.step.names_in(parameter.names)
+        for name in value if isinstance(value, list) else [value]:
+            if not isinstance(name, str) or "${" in name or name in known:
+                continue
+            own = f"{parameter.names_unless}=[FOLDER] for your own" if parameter.names_unless else ""
+            yield error(
+                "NMT223",
+                f"'{parameter.key}' names '{name}', which is not known",
+                detail=f"{parameter.names} of {request.step.id} lists the {len(known):,} names that are",
+                where=document.place(parameter.key),
+                fix=" ".join(filter(None, [did_you_mean(name, known), own])),
+            )
+
+
 def bound_ports(request: StepRequest) -> Iterator[Diagnostic]:
     """Every required input is given, and of each group of alternatives exactly one."""
     bound = {b.port.name for b in request.inputs}

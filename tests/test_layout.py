@@ -35,7 +35,7 @@ BASE = {"diagnostic", "nearest", "files", "faults"}
 # Where a package on the index has another name as a module.
 MODULES = {"pyyaml": "yaml", "tomli-w": "tomli_w"}
 COMES_WITH = {"pydantic": {"pydantic_core"}, "typer": {"click"}}
-HEAVY = {"torch", "transformers", "networkx", "omegaconf", "pyarrow"}
+HEAVY = {"torch", "transformers", "networkx", "omegaconf", "pyarrow", "pydantic"}
 # Tests of files that are no module: the shipped locks.
 OF_NO_MODULE = {
     "checking/test_schemas.py": "scripts/make_schemas.py",

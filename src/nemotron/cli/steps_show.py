@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nemotron.catalog.catalog import Step, default_catalog
-from nemotron.catalog.packs import Reading, reading_of
 from nemotron.cli import complete
 from nemotron.cli.output import print_json, short_path, width
 
 if TYPE_CHECKING:
     from nemotron.catalog.manifest import FactRule, Parameter
+    from nemotron.catalog.packs import Reading
 
 EXAMPLES = "Examples: `nemotron steps show sft/automodel` · `nemotron steps show model_eval --json`"
 
@@ -26,6 +26,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show a step: what it takes and makes, its keys, its configs, what may go wrong."""
+    from nemotron.catalog.packs import reading_of
+
     catalog = default_catalog()
     found = catalog.find(step)
     reading = reading_of([found], catalog.roots)

@@ -313,10 +313,12 @@ class Manifest(Table):
 
     def library_with(self, value_of: Callable[[str], Any]) -> str | None:
         """The library that a job runs under; `value_of` gives the value of a key of its config."""
-        for other in self.libraries:
-            if all(value_of(key) in values for key, values in other.when.items()):
-                return other.name
-        return self.step.library
+        other = next((other for other in self.libraries if _holds(other.when, value_of)), None)
+        return other.name if other is not None else self.step.library
+
+    def memory_with(self, value_of: Callable[[str], Any]) -> Memory | None:
+        """What a training keeps on the GPUs; `value_of` gives the value of a key of its config."""
+        return next((memory for memory in self.memory if _holds(memory.when, value_of)), None)
 
     @model_validator(mode="after")
     def _ports_are_unique(self) -> Self:
@@ -325,3 +327,7 @@ class Manifest(Table):
             if repeated := {name for name in names if names.count(name) > 1}:
                 raise ValueError(f"[[{kind}]] names a port twice: {', '.join(sorted(repeated))}")
         return self
+
+
+def _holds(when: dict[str, tuple[Scalar, ...]], value_of: Callable[[str], Any]) -> bool:
+    return all(value_of(key) in values for key, values in when.items())

@@ -138,12 +138,13 @@ class Types:
                     where=where,
                     fix=did_you_mean(fact, self.facts),
                 )
-        for key, others in (("is_a", [kind.is_a] if kind.is_a else []), ("also", [*kind.also])):
+        parents = [kind.is_a] if kind.is_a else []
+        for key, verb, others in (("is_a", "is_a", parents), ("also", "is also", [*kind.also])):
             for other in others:
                 if other not in self.types:
                     yield error(
                         "NMT105",
-                        f"type '{name}' {key.replace('also', 'is also')} '{other}', which does not exist",
+                        f"type '{name}' {verb} '{other}', which does not exist",
                         where=self.place(name, key),
                         fix=did_you_mean(other, self.types),
                     )

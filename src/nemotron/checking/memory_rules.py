@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from nemotron.catalog.manifest import Memory
 from nemotron.diagnostic import Diagnostic, warning
 from nemotron.hardware import probe
-from nemotron.hardware.gpu_table import gpu_kinds
+from nemotron.hardware.gpu_table import find_kind
 from nemotron.hardware.memory import kept_gib
 from nemotron.planning.parallel import layout_of, model_of, shape_for
 from nemotron.planning.request import StepRequest
@@ -15,17 +16,23 @@ from nemotron.planning.request import StepRequest
 ROOM = 0.8  # the share of a GPU's memory that may be taken before activations
 
 
+class _Estimate(NamedTuple):
+    gib: float
+    parameters: int
+    memory: Memory
+
+
 def memory_has_room(request: StepRequest) -> Iterator[Diagnostic]:
     """Weights, gradients and optimiser states leave a fifth of each GPU to activations; a warning if not."""
-    kept, has = kept_by(request), gpu_memory_gib(request)
-    if kept is None or has is None or kept <= ROOM * has:
+    found, has = _estimate(request), gpu_memory_gib(request)
+    if found is None or has is None or found.gib <= ROOM * has:
         return
     parallelism = request.step.manifest.parallelism
     yield warning(
         "NMT503",
-        f"weights, gradients and optimiser states take {kept:.0f} of the {has:.0f} GiB of each GPU: "
-        f"{'too little is left' if kept < has else 'they do not fit'}",
-        detail=_counted(request),
+        f"weights, gradients and optimiser states take {found.gib:.0f} of the {has:.0f} GiB of each GPU: "
+        f"{'too little is left' if found.gib < has else 'they do not fit'}",
+        detail=f"{model_of(request)} has {found.parameters:,} parameters, each of {_bytes(found.memory)}",
         where=request.config.document.place(parallelism.model or "") if parallelism else None,
         fix="more GPUs, a layout that splits the model further, an adapter, or a smaller model",
     )
@@ -33,16 +40,14 @@ def memory_has_room(request: StepRequest) -> Iterator[Diagnostic]:
 
 def kept_by(request: StepRequest) -> float | None:
     """GiB that a training keeps on each GPU; None for what trains nothing, or a model that is not known."""
-    layout, shape, memory = layout_of(request), shape_for(request), _memory_of(request)
-    if layout is None or shape is None or memory is None or request.gpus < 1:
-        return None
-    return kept_gib(layout, shape, memory.held, memory.sharded)
+    found = _estimate(request)
+    return found.gib if found is not None else None
 
 
 def gpu_memory_gib(request: StepRequest) -> float | None:
     """The memory of one GPU that the step gets; None where nobody says what kind it is."""
     kind = request.profile.gpu if request.profile is not None else None
-    found = gpu_kinds().get((kind or request.gpu or "").lower())
+    found = find_kind(kind or request.gpu or "")
     if found is not None:
         return found.memory_gib
     if not request.is_local or request.gpu is not None or not (here := probe.gpus()):
@@ -50,17 +55,15 @@ def gpu_memory_gib(request: StepRequest) -> float | None:
     return min(gpu.memory_mib for gpu in here) / 1024
 
 
-def _counted(request: StepRequest) -> str:
-    shape, memory = shape_for(request), _memory_of(request)
-    assert shape is not None
-    assert memory is not None
+def _estimate(request: StepRequest) -> _Estimate | None:
+    memory = request.step.manifest.memory_with(request.config.document.get)
+    layout, shape = layout_of(request), shape_for(request)
+    if memory is None or layout is None or shape is None or not shape.parameters or request.gpus < 1:
+        return None
+    gib = kept_gib(layout, shape, memory.held, memory.sharded)
+    return _Estimate(gib, shape.parameters, memory) if gib is not None else None
+
+
+def _bytes(memory: Memory) -> str:
     places = {"on the GPU that has it": memory.held, "spread over all GPUs": memory.sharded}
-    size = " and ".join(f"{count:g} bytes {place}" for place, count in places.items() if count)
-    return f"{model_of(request)} has {shape.parameters or 0:,} parameters, each of {size}"
-
-
-def _memory_of(request: StepRequest) -> Memory | None:
-    """The first entry of the manifest that holds for the config."""
-    document = request.config.document
-    tables = request.step.manifest.memory
-    return next((m for m in tables if all(document.get(k) in v for k, v in m.when.items())), None)
+    return " and ".join(f"{count:g} bytes {place}" for place, count in places.items() if count)

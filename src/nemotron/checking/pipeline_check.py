@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from nemotron.catalog.catalog import Catalog
-from nemotron.catalog.manifest import Produces
 from nemotron.checking.check import check_step
 from nemotron.diagnostic import Diagnostic, Related, error
 from nemotron.planning.pipeline import Pipeline, missing_haves, requests
+from nemotron.planning.promises import in_the_way, is_made_by
 from nemotron.planning.request import StepRequest
 
 
@@ -34,7 +34,7 @@ def _not_made(pipeline: Pipeline, bound: list[StepRequest]) -> Iterator[Diagnost
                 continue
             request = producers[link.name]
             output = request.step.produces(link.output)
-            for key, wanted in _in_the_way(request, output):
+            for key, wanted in in_the_way(output, request.config.document):
                 value = request.config.document.get(key)
                 yield error(
                     "NMT309",
@@ -54,10 +54,10 @@ def _wanted_is_made(pipeline: Pipeline, bound: list[StepRequest]) -> Iterator[Di
         for port in request.step.manifest.produces
         if types is not None and pipeline.want is not None and types.accepts(pipeline.want, port.type)
     ]
-    if any(not list(_in_the_way(request, port)) for request, port in makers):
+    if any(is_made_by(port, request.config.document) for request, port in makers):
         return
     for request, port in makers[-1:]:
-        for key, wanted in _in_the_way(request, port):
+        for key, wanted in in_the_way(port, request.config.document):
             value = _shown(request.config.document.get(key))
             yield error(
                 "NMT309",
@@ -66,16 +66,6 @@ def _wanted_is_made(pipeline: Pipeline, bound: list[StepRequest]) -> Iterator[Di
                 related=_set_at(request, key),
                 fix=f"{key}={wanted} for {request.name}",
             )
-
-
-def _in_the_way(request: StepRequest, port: Produces) -> Iterator[tuple[str, str]]:
-    """The config keys for whose sake a step does not make an output, and what they would have to be."""
-    document = request.config.document
-    if port.with_key is not None and document.get(port.with_key) is None:
-        yield port.with_key, "VALUE"
-    for key, values in port.when.items():
-        if document.get(key) not in values:
-            yield key, " or ".join(map(str, values))
 
 
 def _shown(value: object) -> str:

@@ -29,10 +29,14 @@ def gpu_kinds() -> dict[str, GpuKind]:
     return {name: GpuKind(name, float(t["memory_gib"]), int(t["per_node"])) for name, t in tables.items()}
 
 
+def find_kind(name: str) -> GpuKind | None:
+    """The kind of that name, however it is written (`H-100`); None where the table has none."""
+    return gpu_kinds().get(name.lower().replace("-", "").replace(" ", ""))
+
+
 def gpu_kind(name: str) -> GpuKind:
     """The kind of that name; Failure NMT284 with the nearest."""
-    kinds = gpu_kinds()
-    found = kinds.get(name.lower().replace("-", "").replace(" ", ""))
+    kinds, found = gpu_kinds(), find_kind(name)
     if found is None:
         fix = did_you_mean(name.lower(), kinds) or f"known: {', '.join(sorted(kinds))}"
         raise Failure(error("NMT284", f"there is no GPU kind '{name}'", fix=fix))

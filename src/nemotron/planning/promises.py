@@ -78,5 +78,13 @@ def _known(request: StepRequest, fact: str, rule: FactRule) -> FactValue | None:
 
 def is_made_by(port: Produces, config: Document) -> bool:
     """Whether a step with this config makes the output: `when` holds, and the key of `with_key` is set."""
-    is_set = port.with_key is None or config.get(port.with_key) is not None
-    return is_set and all(config.get(key) in values for key, values in port.when.items())
+    return not any(in_the_way(port, config))
+
+
+def in_the_way(port: Produces, config: Document) -> Iterator[tuple[str, str]]:
+    """The config keys for whose sake a step does not make an output, and what they would have to be."""
+    if port.with_key is not None and config.get(port.with_key) is None:
+        yield port.with_key, "VALUE"
+    for key, values in port.when.items():
+        if config.get(key) not in values:
+            yield key, " or ".join(map(str, values))

@@ -50,13 +50,8 @@ def take_vocabulary(provider: Any, checkpoint: Path) -> None:
         told = yaml.safe_load((checkpoint / "run_config.yaml").read_text(encoding="utf-8"))["model"]
     except (OSError, yaml.YAMLError, KeyError, TypeError) as problem:
         mark = getattr(problem, "problem_mark", None)
-        raise JobError(
-            "NMT861",
-            f"{checkpoint} is not whole: its run_config.yaml does not say what the model is",
-            file=checkpoint / "run_config.yaml",
-            line=mark.line + 1 if mark else None,
-            fix="copy the checkpoint again, or take the iteration before it",
-        ) from problem
+        why, line = "its run_config.yaml does not say what the model is", mark.line + 1 if mark else None
+        raise _not_whole(checkpoint, why, checkpoint / "run_config.yaml", line) from problem
     for name in _VOCABULARY:
         if told.get(name) is not None:
             setattr(provider, name, told[name])
@@ -131,12 +126,12 @@ def _damaged(checkpoint: Path, problem: BaseException) -> JobError | None:
     first = _first(problem)
     if not isinstance(first, pickle.UnpicklingError | EOFError) and "PytorchStreamReader" not in str(first):
         return None
-    return JobError(
-        "NMT861",
-        f"{checkpoint} is not whole: one of its shards is damaged ({type(first).__name__})",
-        file=checkpoint,
-        fix="copy the checkpoint again, or take the iteration before it",
-    )
+    return _not_whole(checkpoint, f"one of its shards is damaged ({type(first).__name__})", checkpoint)
+
+
+def _not_whole(checkpoint: Path, why: str, file: Path, line: int | None = None) -> JobError:
+    fix = "copy the checkpoint again, or take the iteration before it"
+    return JobError("NMT861", f"{checkpoint} is not whole: {why}", file=file, line=line, fix=fix)
 
 
 def _first(problem: BaseException) -> BaseException:
